@@ -1,0 +1,153 @@
+#include "base/text.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace freehold::base {
+
+namespace {
+
+bool is_continuation(char byte) { return (static_cast<uint8_t>(byte) & 0xC0u) == 0x80u; }
+
+/// Bytes a sequence should have by its first byte; 0 where no sequence starts so.
+uint8_t sequence_length(uint8_t first) {
+  if (first < 0x80) return 1;
+  if (first >= 0xC2 && first <= 0xDF) return 2;
+  if (first >= 0xE0 && first <= 0xEF) return 3;
+  if (first >= 0xF0 && first <= 0xF4) return 4;
+  return 0;
+}
+
+template <class Number>
+Result<Number> parse_whole(std::string_view text, const char* kind) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || text.empty()) {
+    return Error{ErrorCode::kUsage, fmt::format("'{}' is not {}", text, kind), {}};
+  }
+  return value;
+}
+
+template <class Number>
+std::string shortest_of(Number value) {
+  char buffer[64];
+  const auto [end, error] = std::to_chars(buffer, buffer + sizeof(buffer), value);
+  CHECK(error == std::errc{});
+  return std::string(buffer, end);
+}
+
+}  // namespace
+
+DecodedRune decode_utf8(std::string_view text) {
+  const auto first = static_cast<uint8_t>(text[0]);
+  const uint8_t length = sequence_length(first);
+  const DecodedRune invalid{first, 1, false};
+  if (length == 0 || text.size() < length) return invalid;
+  if (length == 1) return {first, 1, true};
+  char32_t value = first & (0xFFu >> (length + 1));
+  for (size_t i = 1; i < length; ++i) {
+    if (!is_continuation(text[i])) return invalid;
+    value = (value << 6) | (static_cast<uint8_t>(text[i]) & 0x3Fu);
+  }
+  const bool overlong = (length == 3 && value < 0x800) || (length == 4 && value < 0x10000);
+  const bool surrogate = value >= 0xD800 && value <= 0xDFFF;
+  if (overlong || surrogate || value > 0x10FFFF) return invalid;
+  return {value, length, true};
+}
+
+void append_utf8(std::string& text, char32_t rune) {
+  const auto put = [&text](char32_t byte) { text.push_back(static_cast<char>(byte)); };
+  if (rune < 0x80) {
+    put(rune);
+  } else if (rune < 0x800) {
+    put(0xC0 | (rune >> 6));
+    put(0x80 | (rune & 0x3F));
+  } else if (rune < 0x10000) {
+    put(0xE0 | (rune >> 12));
+    put(0x80 | ((rune >> 6) & 0x3F));
+    put(0x80 | (rune & 0x3F));
+  } else {
+    put(0xF0 | (rune >> 18));
+    put(0x80 | ((rune >> 12) & 0x3F));
+    put(0x80 | ((rune >> 6) & 0x3F));
+    put(0x80 | (rune & 0x3F));
+  }
+}
+
+size_t incomplete_utf8_tail(std::string_view text) {
+  for (size_t back = 1; back <= 3 && back <= text.size(); ++back) {
+    const char byte = text[text.size() - back];
+    if (is_continuation(byte)) continue;
+    return sequence_length(static_cast<uint8_t>(byte)) > back ? back : 0;
+  }
+  return 0;
+}
+
+Result<uint64_t> parse_size(std::string_view text) {
+  const Error bad{ErrorCode::kUsage, fmt::format("'{}' is not a size", text),
+                  "write plain bytes, or a number with K, M, G or T (binary units), as in 3G"};
+  if (text.empty()) return bad;
+  uint64_t unit = 1;
+  std::string_view digits = text;
+  switch (text.back()) {
+    case 'K':
+    case 'k':
+      unit = 1ull << 10;
+      break;
+    case 'M':
+    case 'm':
+      unit = 1ull << 20;
+      break;
+    case 'G':
+    case 'g':
+      unit = 1ull << 30;
+      break;
+    case 'T':
+    case 't':
+      unit = 1ull << 40;
+      break;
+    default:
+      break;
+  }
+  if (unit != 1) digits.remove_suffix(1);
+  double number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number,
+                                            std::chars_format::fixed);
+  if (error != std::errc{} || end != digits.data() + digits.size()) return bad;
+  const double bytes = number * static_cast<double>(unit);
+  if (!(bytes >= 0) || bytes > 0x1p62) return bad;
+  return static_cast<uint64_t>(bytes);
+}
+
+Result<int64_t> parse_integer(std::string_view text) {
+  return parse_whole<int64_t>(text, "a whole number");
+}
+
+Result<double> parse_number(std::string_view text) { return parse_whole<double>(text, "a number"); }
+
+std::string shortest(double value) { return shortest_of(value); }
+std::string shortest(float value) { return shortest_of(value); }
+
+std::string human_bytes(uint64_t bytes) {
+  static constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+  double value = static_cast<double>(bytes);
+  size_t unit = 0;
+  while (value >= 999.95 && unit < 5) {
+    value /= 1000;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> pieces;
+  while (true) {
+    const size_t at = text.find(separator);
+    pieces.push_back(text.substr(0, at));
+    if (at == std::string_view::npos) return pieces;
+    text.remove_prefix(at + 1);
+  }
+}
+
+}  // namespace freehold::base

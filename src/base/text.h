@@ -1,0 +1,48 @@
+#pragma once
+// Text helpers: UTF-8, numbers as people type them, sizes in binary units. No locale anywhere.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace freehold::base {
+
+/// One decoded code point. `length` bytes were used (at least 1); `valid` is false where they are
+/// not UTF-8 (then length is 1 and value the byte).
+struct DecodedRune {
+  char32_t value = 0;
+  uint8_t length = 1;
+  bool valid = false;
+};
+
+/// Decodes the code point at the start of `text`, which is not empty. Overlong forms, surrogates
+/// and values above U+10FFFF are invalid (RFC 3629).
+DecodedRune decode_utf8(std::string_view text);
+
+/// Appends `rune` to `text` as UTF-8.
+void append_utf8(std::string& text, char32_t rune);
+
+/// How many bytes at the end of `text` begin a UTF-8 sequence that is not complete yet (0 to 3).
+size_t incomplete_utf8_tail(std::string_view text);
+
+/// "3G", "512M", "64K" or plain bytes to bytes (binary units).
+Result<uint64_t> parse_size(std::string_view text);
+
+/// Whole-string decimal numbers.
+Result<int64_t> parse_integer(std::string_view text);
+Result<double> parse_number(std::string_view text);
+
+/// The shortest text that reads back as the same number.
+std::string shortest(double value);
+std::string shortest(float value);
+
+/// 1234567 bytes as "1.2 MB" (decimal units, as drives and downloads count).
+std::string human_bytes(uint64_t bytes);
+
+/// Pieces of `text` between `separator`s; empty pieces kept.
+std::vector<std::string_view> split(std::string_view text, char separator);
+
+}  // namespace freehold::base

@@ -1,0 +1,61 @@
+#pragma once
+// The process's one pool of compute threads: a pass of a model runs as a row of parallel regions,
+// each a number of tasks that workers claim one by one. Which worker computes a task never matters
+// to the bits (docs/NUMERICS.md, section 0). Not for I/O: io and server own threads through
+// device::Thread. One caller at a time; the caller is worker 0 and computes too.
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <type_traits>
+
+#include "base/result.h"
+
+namespace freehold::device {
+
+class WorkerPool {
+ public:
+  struct Options {
+    size_t threads = 0;  ///< 0: physical cores this process may use.
+    bool pin = false;    ///< Bind each worker to one core.
+  };
+
+  static Result<std::unique_ptr<WorkerPool>> create(Options options);
+  ~WorkerPool();
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+
+  /// Workers, the caller included.
+  size_t size() const;
+
+  /// Calls `work(task, worker)` once for every task in [0, tasks), on any worker, and returns when
+  /// all are done. No allocation and no lock while workers spin; they park after a short while
+  /// idle. `work` must not throw and must not call run().
+  template <class Work>
+  void run(size_t tasks, Work&& work) {
+    if (tasks == 0) return;
+    if (tasks == 1 || size() == 1) {
+      for (size_t task = 0; task < tasks; ++task) work(task, size_t{0});
+      return;
+    }
+    using Bare = std::remove_reference_t<Work>;
+    run_erased(
+        tasks,
+        [](void* context, size_t task, size_t worker) {
+          (*static_cast<Bare*>(context))(task, worker);
+        },
+        const_cast<void*>(static_cast<const void*>(&work)));
+  }
+
+ private:
+  using Erased = void (*)(void* context, size_t task, size_t worker);
+  struct State;
+  explicit WorkerPool(std::unique_ptr<State> state);
+  void run_erased(size_t tasks, Erased work, void* context);
+  std::unique_ptr<State> state_;
+};
+
+/// Physical cores this process may run on (affinity mask and cgroup quota honoured), at least 1.
+size_t physical_cores();
+
+}  // namespace freehold::device

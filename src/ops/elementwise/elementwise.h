@@ -1,0 +1,22 @@
+#pragma once
+// One rounded operation per element: residual additions, biases, constant factors, soft caps.
+#include <cstddef>
+
+namespace freehold::ops {
+
+enum class ElementwiseKind {
+  kAdd,     ///< out = x + y            (residual, bias)
+  kScale,   ///< out = x * factor       (embedding, residual and logit multipliers)
+  kSoftCap  ///< out = factor * tanh(x / factor)
+};
+
+struct Elementwise {
+  ElementwiseKind kind = ElementwiseKind::kAdd;
+  const float* x = nullptr;  // [count]
+  const float* y = nullptr;  // [count], kAdd only
+  float factor = 1;
+  size_t count = 0;
+  float* out = nullptr;  // [count]; may be x or y
+};
+
+}  // namespace freehold::ops
