@@ -40,8 +40,8 @@ class ReadableFile {
   Status read_exactly(uint64_t offset, std::span<std::byte> into);
 };
 
-/// A file being written from its start or its end. Closing without commit() leaves what was
-/// written.
+/// A file being written from its start or its end. A program that dies leaves what it appended, and
+/// only what was synced is sure to outlive a power loss.
 class WritableFile {
  public:
   virtual ~WritableFile() = default;
@@ -64,6 +64,12 @@ struct DirectoryEntry {
   uint64_t size = 0;
 };
 
+/// A lock on a path between processes, let go when this object or the process dies.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
+};
+
 /// A tree of files. Errors: kNotFound for what is not there, kRefused for what may not be touched
 /// (permissions, read-only), kFailed for the rest (no space, I/O), each with the path.
 class FileSystem {
@@ -73,19 +79,29 @@ class FileSystem {
   virtual Result<std::unique_ptr<WritableFile>> create(const std::string& path, WriteMode mode) = 0;
   /// Replaces `to` in one step that a crash cannot split; both in one file system.
   virtual Status rename(const std::string& from, const std::string& to) = 0;
+  /// A file, or a directory that is empty.
   virtual Status remove(const std::string& path) = 0;
-  /// With all parents; fine where it is there.
+  /// Cuts a file to its first `bytes`, which it has at least. Not synced.
+  virtual Status truncate(const std::string& path, uint64_t bytes) = 0;
+  /// With all parents, on stable storage when it returns; fine where it is there.
   virtual Status make_directories(const std::string& path) = 0;
+  /// Sorted by name.
   virtual Result<std::vector<DirectoryEntry>> list(const std::string& path) = 0;
   virtual Result<FileIdentity> stat(const std::string& path) = 0;
   /// Entries of the directory are on stable storage when it returns (after create, rename, remove).
   virtual Status sync_directory(const std::string& path) = 0;
   /// Bytes an ordinary user may still write below `path`.
   virtual Result<uint64_t> free_bytes(const std::string& path) = 0;
+  /// The exclusive lock of the file `path` (made where missing), waiting at most `wait_ms` for
+  /// another holder; nullptr where that is not enough.
+  virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path, int wait_ms) = 0;
 };
 
 /// The machine's files.
 std::unique_ptr<FileSystem> make_system_files();
+
+/// `path` without its last part: "a/b" to "a", "/b" to "/", "b" to ".".
+std::string parent_path(const std::string& path);
 
 /// All of a small file, at most `bytes_max`; larger is refused.
 Result<std::string> read_small_file(FileSystem& files, const std::string& path, uint64_t bytes_max);
