@@ -1,0 +1,442 @@
+#!/usr/bin/env python3
+"""Makes golden/arch: tiny random models as GGUF and their reference logits.
+
+Each model is built by `transformers` from a seed, run there in binary64, and written as GGUF by the
+mapping below (the field's convention: tensor names, row order of llama's q and k, gemma's norm
+weights plus one, keys). The reference is `transformers`' own result, so it shares no code with the
+mapping or with Freehold. Every golden is then shown to notice the mistakes of
+tools/oracle/float64_forward.py; one that it should notice and does not is an error.
+
+Run on demand, never by the tests: needs PyPI torch, transformers, gguf, numpy.
+    make_arch_goldens.py OUT_DIR [--only NAME] [--keep-hf DIR]
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import sys
+
+import gguf
+import numpy as np
+import torch
+import transformers
+from transformers import masking_utils, modeling_rope_utils
+from transformers.models.gemma3 import modeling_gemma3
+from transformers.models.llama import modeling_llama
+from transformers.models.qwen2 import modeling_qwen2
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oracle"))
+import float64_forward  # noqa: E402
+
+TOLERANCE = 1e-4  # Largest difference allowed, over the row's root mean square.
+VOCABULARY = 128
+
+# name -> architecture, HF settings, tokens to run, and what the variant is there for.
+VARIANTS = {
+    "llama_gqa": dict(
+        arch="llama", seed=101, tokens=300,
+        why="grouped heads 4/2, tied output, prompt over more than one attention chunk",
+        config=dict(hidden_size=64, intermediate_size=96, num_hidden_layers=2,
+                    num_attention_heads=4, num_key_value_heads=2, head_dim=16, rms_norm_eps=1e-5,
+                    tie_word_embeddings=True, rope_theta=50000.0)),
+    "llama_mha": dict(
+        arch="llama", seed=102, tokens=48,
+        why="as many key heads as query heads, separate output, width 48 (odd tails)",
+        config=dict(hidden_size=48, intermediate_size=80, num_hidden_layers=2,
+                    num_attention_heads=3, num_key_value_heads=3, head_dim=16, rms_norm_eps=1e-5,
+                    tie_word_embeddings=False, rope_theta=10000.0)),
+    "llama_rope_llama3": dict(
+        arch="llama", seed=103, tokens=64,
+        why="Llama 3 frequency factors (rope_freqs.weight), one key head, head_dim not width / heads",
+        config=dict(hidden_size=48, intermediate_size=64, num_hidden_layers=2,
+                    num_attention_heads=4, num_key_value_heads=1, head_dim=16, rms_norm_eps=1e-5,
+                    tie_word_embeddings=False, rope_theta=500000.0,
+                    rope_scaling=dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0,
+                                      high_freq_factor=4.0, original_max_position_embeddings=64))),
+    "llama_rope_linear": dict(
+        arch="llama", seed=104, tokens=48, why="linear scaling by 4",
+        config=dict(hidden_size=48, intermediate_size=64, num_hidden_layers=2,
+                    num_attention_heads=3, num_key_value_heads=1, head_dim=16, rms_norm_eps=1e-5,
+                    tie_word_embeddings=True, rope_theta=10000.0,
+                    rope_scaling=dict(rope_type="linear", factor=4.0))),
+    "llama_rope_yarn": dict(
+        arch="llama", seed=105, tokens=64, why="YaRN by 4 over an original context of 1024",
+        config=dict(hidden_size=48, intermediate_size=64, num_hidden_layers=2,
+                    num_attention_heads=4, num_key_value_heads=2, head_dim=32, rms_norm_eps=1e-5,
+                    tie_word_embeddings=True, rope_theta=10000.0,
+                    rope_scaling=dict(rope_type="yarn", factor=4.0,
+                                      original_max_position_embeddings=1024))),
+    "qwen2_tied": dict(
+        arch="qwen2", seed=201, tokens=300,
+        why="biases on q, k, v; grouped heads 4/2; tied output; more than one attention chunk",
+        config=dict(hidden_size=64, intermediate_size=96, num_hidden_layers=2,
+                    num_attention_heads=4, num_key_value_heads=2, rms_norm_eps=1e-6,
+                    tie_word_embeddings=True, rope_theta=1000000.0)),
+    "qwen2_untied_yarn": dict(
+        arch="qwen2", seed=202, tokens=64, why="separate output, YaRN by 4, six heads on two",
+        config=dict(hidden_size=96, intermediate_size=64, num_hidden_layers=1,
+                    num_attention_heads=6, num_key_value_heads=2, rms_norm_eps=1e-6,
+                    tie_word_embeddings=False, rope_theta=1000000.0,
+                    rope_scaling=dict(rope_type="yarn", factor=4.0,
+                                      original_max_position_embeddings=1024))),
+    "gemma3": dict(
+        arch="gemma3", seed=301, tokens=300,
+        why="seven layers (layer 5 is global), window 16, two RoPE bases, more than one chunk",
+        config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=7,
+                    num_attention_heads=2, num_key_value_heads=1, head_dim=16, rms_norm_eps=1e-6,
+                    sliding_window=16, query_pre_attn_scalar=16,
+                    rope_parameters=dict(
+                        full_attention=dict(rope_type="default", rope_theta=1000000.0),
+                        sliding_attention=dict(rope_type="default", rope_theta=10000.0)))),
+    "gemma3_linear": dict(
+        arch="gemma3", seed=302, tokens=64,
+        why="linear scaling on global layers only, local base 5000, window 24, width 48, heads 4/2 of 8",
+        config=dict(hidden_size=48, intermediate_size=32, num_hidden_layers=6,
+                    num_attention_heads=4, num_key_value_heads=2, head_dim=8, rms_norm_eps=1e-6,
+                    sliding_window=24, query_pre_attn_scalar=8,
+                    rope_parameters=dict(
+                        full_attention=dict(rope_type="linear", rope_theta=1000000.0, factor=8.0),
+                        sliding_attention=dict(rope_type="default", rope_theta=5000.0)))),
+    "gemma3_27b_shape": dict(
+        arch="gemma3", seed=303, tokens=48, f16=True, small_steps=True, embedding=0.1,
+        why="62 layers: the one size whose attention scale is 1/sqrt(width/heads); F16 matrices",
+        config=dict(hidden_size=16, intermediate_size=16, num_hidden_layers=62,
+                    num_attention_heads=4, num_key_value_heads=1, head_dim=8, rms_norm_eps=1e-6,
+                    sliding_window=16, query_pre_attn_scalar=4,
+                    rope_parameters=dict(
+                        full_attention=dict(rope_type="default", rope_theta=1000000.0),
+                        sliding_attention=dict(rope_type="default", rope_theta=10000.0)))),
+}
+
+class Float64Torch:
+    """Stands in for the `torch` name of a module so that its casts to f32 become casts to f64."""
+
+    def __init__(self, real):
+        self._real = real
+
+    def __getattr__(self, name):
+        return self._real.float64 if name in ("float32", "float") else getattr(self._real, name)
+
+
+@contextlib.contextmanager
+def everything_in_float64():
+    """transformers casts norms, RoPE and softmax to f32 whatever the model's type; undo that."""
+    modules = [modeling_llama, modeling_qwen2, modeling_gemma3, modeling_rope_utils, masking_utils]
+    saved = [m.torch for m in modules], torch.Tensor.float
+    for m in modules:
+        m.torch = Float64Torch(torch)
+    torch.Tensor.float = torch.Tensor.double
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        for m, t in zip(modules, saved[0]):
+            m.torch = t
+        torch.Tensor.float = saved[1]
+        torch.set_default_dtype(torch.float32)
+
+
+def hf_config(variant):
+    settings = dict(variant["config"], vocab_size=VOCABULARY, max_position_embeddings=4096,
+                    attn_implementation="eager", bos_token_id=1, eos_token_id=2, pad_token_id=0)
+    if variant["arch"] == "gemma3":
+        return transformers.Gemma3TextConfig(**settings)
+    theta, scaling = settings.pop("rope_theta"), settings.pop("rope_scaling", {})
+    settings["rope_parameters"] = dict(dict(rope_type="default"), rope_theta=theta, **scaling)
+    if variant["arch"] == "llama":
+        return transformers.LlamaConfig(attention_bias=False, **settings)
+    return transformers.Qwen2Config(use_sliding_window=False, **settings)
+
+
+def hf_model(config, dtype):
+    cls = {"llama": transformers.LlamaForCausalLM, "qwen2": transformers.Qwen2ForCausalLM,
+           "gemma3_text": transformers.Gemma3ForCausalLM}[config.model_type]
+    return cls(config).to(dtype).eval()
+
+
+def random_weights(model, variant):
+    """f32 values chosen so that every part of the model moves the logits well above the tolerance.
+
+    `small_steps` keeps 62 layers from amplifying f32 rounding beyond it.
+    """
+    rng = np.random.default_rng(variant["seed"])
+    gemma = variant["arch"] == "gemma3"
+    weights = {}
+    for name, tensor in sorted(model.state_dict().items()):
+        shape = tuple(tensor.shape)
+        if name.endswith("norm.weight"):
+            value = (0.0 if gemma else 1.0) + 0.3 * rng.standard_normal(shape)
+            if variant.get("small_steps") and "post_" in name:
+                value = value - 0.7
+        elif name.endswith(".bias"):
+            value = 0.7 * rng.standard_normal(shape)
+        elif "embed_tokens" in name or name == "lm_head.weight":
+            size = variant.get("embedding", 0.02 if gemma else 0.05)
+            value = size * rng.standard_normal(shape)
+        else:
+            gain = 1.3 if ("q_proj" in name or "k_proj" in name) else 1.0
+            value = gain / np.sqrt(shape[1]) * rng.standard_normal(shape)
+        if variant.get("f16") and len(shape) == 2:
+            value = value.astype(np.float16)
+        weights[name] = torch.from_numpy(np.asarray(value).astype(np.float32))
+    if "lm_head.weight" in weights and model.config.tie_word_embeddings:
+        weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
+    return weights
+
+
+# --- The mapping to GGUF ---------------------------------------------------------------------
+
+TENSOR_NAMES = {
+    "input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm"}
+TENSOR_NAMES_PLAIN = dict(TENSOR_NAMES, post_attention_layernorm="ffn_norm")
+TENSOR_NAMES_GEMMA3 = dict(TENSOR_NAMES, post_attention_layernorm="post_attention_norm",
+                           pre_feedforward_layernorm="ffn_norm",
+                           post_feedforward_layernorm="post_ffw_norm")
+
+
+def gguf_name(name, arch):
+    whole = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight":
+             "output_norm.weight", "lm_head.weight": "output.weight"}.get(name)
+    if whole:
+        return whole
+    _, _, layer, rest = name.split(".", 3)
+    part, kind = rest.rsplit(".", 1)
+    names = TENSOR_NAMES_GEMMA3 if arch == "gemma3" else TENSOR_NAMES_PLAIN
+    return f"blk.{layer}.{names[part]}.{kind}"
+
+
+def interleave_rows(weight, heads):
+    """From rotate-half row order (0..d/2-1, d/2..d-1) to pairs that are neighbours."""
+    rows, rest = weight.shape[0], weight.shape[1:]
+    return weight.reshape(heads, 2, rows // heads // 2, *rest).swapaxes(1, 2).reshape(rows, *rest)
+
+
+def llama3_factors(config):
+    """rope_freqs.weight: divisors of the inverse frequencies, as the field's converter forms them."""
+    p = config.rope_parameters
+    pair = np.arange(0, config.head_dim, 2, dtype=np.float32) / np.float32(config.head_dim)
+    wavelength = 2 * np.pi * np.power(np.float32(p["rope_theta"]), pair).astype(np.float64)
+    context, low, high = p["original_max_position_embeddings"], p["low_freq_factor"], p["high_freq_factor"]
+    smooth = np.clip((context / wavelength - low) / (high - low), 0, 1)
+    return (1.0 / ((1 - smooth) / p["factor"] + smooth)).astype(np.float32)
+
+
+def write_keys(writer, arch, config):
+    head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    rope = config.rope_parameters.get("full_attention", config.rope_parameters)
+    if rope["rope_type"] == "linear":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+        writer.add_rope_scaling_factor(rope["factor"])
+    elif rope["rope_type"] == "yarn":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+        writer.add_rope_scaling_factor(rope["factor"])
+        writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
+    writer.add_rope_freq_base(rope["rope_theta"])
+    if "sliding_attention" in config.rope_parameters:
+        writer.add_float32("gemma3.rope.freq_base_swa",
+                           config.rope_parameters["sliding_attention"]["rope_theta"])
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    if arch != "qwen2":
+        writer.add_key_length(head_dim)
+        writer.add_value_length(head_dim)
+    if arch == "gemma3":
+        writer.add_sliding_window(config.sliding_window)
+    writer.add_vocab_size(config.vocab_size)
+    if arch == "llama":
+        writer.add_rope_dimension_count(head_dim)
+
+
+def write_gguf(path, name, variant, config, weights):
+    arch = variant["arch"]
+    writer = gguf.GGUFWriter(path, arch)
+    writer.add_name(name)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16 if variant.get("f16")
+                         else gguf.LlamaFileType.ALL_F32)
+    write_keys(writer, arch, config)
+    writer.add_tokenizer_model("none")  # The field's word for a file without a tokenizer.
+    if arch == "llama" and config.rope_parameters["rope_type"] == "llama3":
+        writer.add_tensor("rope_freqs.weight", llama3_factors(config))
+    for key, tensor in weights.items():
+        if key == "lm_head.weight" and config.tie_word_embeddings:
+            continue
+        value = tensor.numpy()
+        if arch == "llama" and "q_proj" in key:
+            value = interleave_rows(value, config.num_attention_heads)
+        elif arch == "llama" and "k_proj" in key:
+            value = interleave_rows(value, config.num_key_value_heads)
+        if arch == "gemma3" and key.endswith("norm.weight"):
+            value = value + np.float32(1)
+        if variant.get("f16") and value.ndim == 2:
+            value = value.astype(np.float16)
+        writer.add_tensor(gguf_name(key, arch), np.ascontiguousarray(value))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+# --- Reference and proof ---------------------------------------------------------------------
+
+def reference(config, weights, tokens, variant):
+    """Logits [tokens, vocabulary] of transformers, in binary64 and in f32."""
+    ids = torch.tensor([tokens])
+    with torch.no_grad():
+        model = hf_model(config, torch.float32)
+        model.load_state_dict(weights)
+        single = model(ids).logits[0].numpy()
+        with everything_in_float64():
+            model = hf_model(config, torch.float64)
+            # (1 + w) is formed in f32 by the converters, so the f64 run sees that rounding too.
+            double = {k: v.double() for k, v in weights.items()}
+            if variant["arch"] == "gemma3":
+                for k in double:
+                    if k.endswith("norm.weight"):
+                        double[k] = (weights[k] + 1).double() - 1
+            model.load_state_dict(double)
+            result = model(ids).logits[0]
+            assert result.dtype == torch.float64
+    return result.numpy(), single
+
+
+def difference(got, want):
+    """Largest difference over the row's root mean square: what the tolerance bounds."""
+    scale = np.sqrt((want.astype(np.float64) ** 2).mean(-1, keepdims=True))
+    return float((np.abs(got - want) / scale).max())
+
+
+def chosen_positions(count):
+    marks = {0, 1, 2, 7, 14, 15, 16, 17, 23, 24, 25, 31, 32, 33, 47, 63, 255, 256, 257, 271, 272,
+             count - 1}
+    return sorted(p for p in marks if p < count)
+
+
+def is_blind(arch, mutant, config):
+    """Why this variant need not notice this mistake, or None."""
+    rope = config.rope_parameters.get("full_attention", config.rope_parameters)
+    width_per_head = config.hidden_size // config.num_attention_heads
+    head_dim = getattr(config, "head_dim", None) or width_per_head
+    has = {"rope_scaling_missing": rope["rope_type"] != "default",
+           "rope_scaling_inverted": rope["rope_type"] != "default",
+           "scaling_on_local_too": rope["rope_type"] != "default",
+           "yarn_attention_factor_missing": rope["rope_type"] == "yarn",
+           "yarn_ramp_unrounded": rope["rope_type"] == "yarn",
+           "rope_base_10000": rope["rope_theta"] != 10000.0,
+           "output_is_embedding": not config.tie_word_embeddings,
+           "gqa_modulo": 1 < config.num_key_value_heads < config.num_attention_heads,
+           "value_head_modulo": 1 < config.num_key_value_heads < config.num_attention_heads}
+    if arch == "gemma3":
+        scalar = config.query_pre_attn_scalar
+        has["scale_from_head_dim"] = head_dim != scalar
+        has["scale_from_embedding"] = width_per_head != scalar
+    else:
+        has["scale_from_embedding"] = width_per_head != head_dim
+    return "the same thing here" if not has.get(mutant, True) else None
+
+
+def measure_mutants(path, variant, config, tokens, positions, want):
+    rows = {}
+    for mutant in float64_forward.MUTANTS[variant["arch"]]:
+        if is_blind(variant["arch"], mutant, config):
+            continue
+        forward = float64_forward.Forward(float64_forward.GgufWeights(path), mutant)
+        rows[mutant] = difference(forward.logits(tokens)[positions], want)
+    return rows
+
+
+def json_floats(row):
+    return "[" + ",".join(str(np.float32(v)) for v in row) + "]"
+
+
+def write_json(path, name, variant, tokens, positions, logits):
+    with open(path, "w") as f:
+        f.write('{"file":"%s.gguf","arch":"%s","why":%s,\n"tolerance":%g,\n' %
+                (name, variant["arch"], json.dumps(variant["why"]), TOLERANCE))
+        f.write('"tokens":%s,\n"positions":%s,\n"logits":[\n' % (
+            json.dumps(tokens, separators=(",", ":")), json.dumps(positions, separators=(",", ":"))))
+        f.write(",\n".join(json_floats(logits[p]) for p in positions))
+        f.write("\n]}\n")
+
+
+def sha256(path):
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def make(name, variant, out, keep_hf):
+    config = hf_config(variant)
+    weights = random_weights(hf_model(config, torch.float32), variant)
+    rng = np.random.default_rng(variant["seed"] + 1000)
+    tokens = [int(t) for t in rng.integers(3, VOCABULARY, variant["tokens"])]
+    tokens[0] = 1
+    path = os.path.join(out, f"{name}.gguf")
+    write_gguf(path, name, variant, config, weights)
+    want, single = reference(config, weights, tokens, variant)
+    positions = chosen_positions(len(tokens))
+    write_json(os.path.join(out, f"{name}.json"), name, variant, tokens, positions, want)
+    if keep_hf:
+        model = hf_model(config, torch.float32)
+        model.load_state_dict(weights)
+        model.save_pretrained(os.path.join(keep_hf, name))
+    with torch.no_grad():
+        own = float64_forward.Forward(float64_forward.GgufWeights(path)).logits(tokens)
+        mutants = measure_mutants(path, variant, config, tokens, positions, want[positions])
+    entry = {
+        "arch": variant["arch"], "why": variant["why"], "seed": variant["seed"],
+        "gguf_sha256": sha256(path), "json_sha256": sha256(path[:-5] + ".json"),
+        "gguf_bytes": os.path.getsize(path),
+        "difference_transformers_f32": difference(single, want),
+        "difference_own_float64": difference(own, want),
+        "mutants": {k: float(f"{v:.3g}") for k, v in mutants.items()}}
+    return entry
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("out")
+    parser.add_argument("--only", action="append")
+    parser.add_argument("--keep-hf", help="also save the models as transformers does, here")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    os.makedirs(args.out, exist_ok=True)
+    manifest_path = os.path.join(args.out, "manifest.json")
+    manifest = {"goldens": {}}
+    if args.only and os.path.exists(manifest_path):
+        with open(manifest_path) as f:
+            manifest = json.load(f)
+    manifest["made_by"] = {"script": "tools/golden/make_arch_goldens.py",
+                           "torch": torch.__version__, "transformers": transformers.__version__,
+                           "numpy": np.__version__}
+    manifest["tolerance"] = TOLERANCE
+    failed = []
+    for name, variant in VARIANTS.items():
+        if args.only and name not in args.only:
+            continue
+        entry = make(name, variant, args.out, args.keep_hf)
+        manifest["goldens"][name] = entry
+        print(name, entry["gguf_bytes"], "f32 %.2g own %.2g" % (
+            entry["difference_transformers_f32"], entry["difference_own_float64"]))
+        for mutant, value in entry["mutants"].items():
+            mark = "" if value > 10 * TOLERANCE else "  WEAK" if value > TOLERANCE else "  MISSED"
+            print(f"    {mutant:32s} {value:.3g}{mark}")
+            if value <= TOLERANCE:
+                failed.append((name, mutant))
+    with open(manifest_path, "w") as f:
+        json.dump(manifest, f, indent=1, sort_keys=True)
+        f.write("\n")
+    if failed:
+        sys.exit(f"not noticed: {failed}")
+
+
+if __name__ == "__main__":
+    main()

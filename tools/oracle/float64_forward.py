@@ -1,0 +1,321 @@
+#!/usr/bin/env python3
+"""Float64 forward pass of llama, qwen2 and gemma3 straight from a GGUF file.
+
+What it is: the slow, plain reading of the architectures that quality is measured against. Weights
+are dequantised to what the file says, everything else (norms, RoPE, softmax, keys and values) is
+binary64. What it is not: fast, incremental, or a sampler; nothing in the product uses it.
+
+`mutate` names one deliberate mistake (see MUTANTS). The golden maker uses it to show that its
+goldens notice each of them; without it the result is the reference.
+
+Needs PyPI gguf, numpy, torch.
+"""
+
+import argparse
+import json
+import math
+
+import gguf
+import numpy as np
+import torch
+from gguf import quants
+
+F64 = torch.float64
+OUTPUT_ROWS_PER_STEP = 8192  # Bounds the dequantised slice of the output matrix.
+
+# Architecture -> mistakes a careful person has made or could make.
+MUTANTS = {
+    "llama": [
+        "pairing_halves", "gqa_modulo", "eps_1e-6", "eps_outside_root", "rope_base_10000",
+        "scale_from_embedding", "silu_to_gelu", "gate_up_swapped", "residual_from_norm",
+        "final_norm_missing", "mask_excludes_self", "rope_scaling_missing", "rope_scaling_inverted",
+        "yarn_attention_factor_missing", "yarn_ramp_unrounded", "output_is_embedding",
+        "value_head_modulo", "rope_table_f16"],
+    "qwen2": [
+        "pairing_interleaved", "gqa_modulo", "bias_missing_q", "bias_missing_k", "bias_missing_v",
+        "bias_after_rope", "eps_1e-5", "rope_base_10000", "silu_to_gelu", "gate_up_swapped",
+        "output_is_embedding", "mask_excludes_self", "rope_scaling_missing",
+        "yarn_attention_factor_missing"],
+    "gemma3": [
+        "embed_scale_missing", "window_plus_one", "window_minus_one", "window_missing",
+        "local_base_everywhere", "global_base_everywhere", "pattern_starts_global",
+        "pattern_every_5", "qk_norm_after_rope", "qk_norm_missing", "post_norms_missing",
+        "post_norm_after_residual", "gelu_erf", "gelu_to_silu", "norm_plus_one_twice", "eps_1e-5",
+        "scale_from_head_dim", "scale_from_embedding", "scaling_on_local_too",
+        "rope_scaling_missing", "pairing_interleaved", "gqa_modulo"],
+}
+
+
+class GgufWeights:
+    """A GGUF file's keys and its tensors as float64; decodes on demand and keeps nothing."""
+
+    def __init__(self, path):
+        self.reader = gguf.GGUFReader(path)
+        self.tensors = {t.name: t for t in self.reader.tensors}
+        self.arch = self.key("general.architecture")
+
+    def key(self, name, default=None):
+        field = self.reader.fields.get(name)
+        return default if field is None else field.contents()
+
+    def arch_key(self, name, default=None):
+        return self.key(f"{self.arch}.{name}", default)
+
+    def has(self, name):
+        return name in self.tensors
+
+    def rows(self, name, index=slice(None)):
+        """Rows `index` of a matrix (or a whole vector), decoded, float64."""
+        tensor = self.tensors[name]
+        data = tensor.data
+        if data.ndim == 2:
+            data = np.ascontiguousarray(data[index])
+        return torch.from_numpy(quants.dequantize(data, tensor.tensor_type).astype(np.float64))
+
+    def row_count(self, name):
+        return int(self.tensors[name].shape[-1])
+
+
+class Hyper:
+    """The keys of the three architectures, with the defaults the field's loaders use."""
+
+    def __init__(self, w):
+        self.layers = w.arch_key("block_count")
+        self.width = w.arch_key("embedding_length")
+        self.heads = w.arch_key("attention.head_count")
+        self.kv_heads = w.arch_key("attention.head_count_kv", self.heads)
+        self.head_dim = w.arch_key("attention.key_length", self.width // self.heads)
+        self.eps = w.arch_key("attention.layer_norm_rms_epsilon")
+        self.rope_base = w.arch_key("rope.freq_base", 10000.0)
+        self.rope_base_local = w.arch_key("rope.freq_base_swa", 10000.0)
+        self.scaling = w.arch_key("rope.scaling.type", "none")
+        self.scaling_factor = w.arch_key("rope.scaling.factor", 1.0)
+        self.context_original = w.arch_key("rope.scaling.original_context_length",
+                                           w.arch_key("context_length"))
+        self.yarn_attention_factor = w.arch_key("rope.scaling.attn_factor", 1.0)
+        self.yarn_beta_fast = w.arch_key("rope.scaling.yarn_beta_fast", 32.0)
+        self.yarn_beta_slow = w.arch_key("rope.scaling.yarn_beta_slow", 1.0)
+        self.window = w.arch_key("attention.sliding_window", 0) if w.arch == "gemma3" else 0
+        self.softcap = w.arch_key("final_logit_softcapping", 0.0) if w.arch == "gemma3" else 0.0
+        scale = w.arch_key("attention.scale")
+        if scale is None:
+            # The 27B is the one gemma3 that scales by width / heads; files carry no key for it.
+            dim = self.width // self.heads if w.arch == "gemma3" and self.layers == 62 else self.head_dim
+            scale = 1.0 / math.sqrt(dim)
+        self.attention_scale = scale
+        self.interleaved = w.arch == "llama"
+
+
+def rms_norm(x, weight, eps):
+    return x / torch.sqrt((x * x).mean(-1, keepdim=True) + eps) * weight
+
+
+def yarn_bound(rotations, dim, base, context):
+    """Pair index whose wavelength makes `rotations` turns in `context` (YaRN, Peng et al. 2023)."""
+    return dim * math.log(context / (rotations * 2 * math.pi)) / (2 * math.log(base))
+
+
+def rope_frequencies(h, base, factors, scaled, mutate):
+    """Inverse frequencies [head_dim / 2] and the factor on cosine and sine."""
+    dim = h.head_dim
+    pair = torch.arange(dim // 2, dtype=F64)
+    inv = base ** (-2.0 * pair / dim)
+    if factors is not None and mutate != "rope_scaling_missing":
+        inv = inv * factors if mutate == "rope_scaling_inverted" else inv / factors
+    if not scaled or h.scaling == "none" or mutate == "rope_scaling_missing":
+        return inv, 1.0
+    factor = 1.0 / h.scaling_factor if mutate == "rope_scaling_inverted" else h.scaling_factor
+    if h.scaling == "linear":
+        return inv / factor, 1.0
+    assert h.scaling == "yarn", h.scaling
+    low = yarn_bound(h.yarn_beta_fast, dim, base, h.context_original)
+    high = yarn_bound(h.yarn_beta_slow, dim, base, h.context_original)
+    if mutate != "yarn_ramp_unrounded":
+        low, high = math.floor(low), math.ceil(high)
+    low, high = max(low, 0), min(high, dim - 1)
+    ramp = ((pair - low) / max(high - low, 0.001)).clamp(0, 1)
+    inv = inv / factor * ramp + inv * (1 - ramp)
+    attention = h.yarn_attention_factor * (1.0 + 0.1 * math.log(factor))
+    return inv, 1.0 if mutate == "yarn_attention_factor_missing" else attention
+
+
+def turn(x, cosine, sine, interleaved):
+    """RoPE on [tokens, heads, head_dim] by [tokens, 1, head_dim / 2]."""
+    out = torch.empty_like(x)
+    if interleaved:
+        a, b = x[..., 0::2], x[..., 1::2]
+        out[..., 0::2], out[..., 1::2] = a * cosine - b * sine, b * cosine + a * sine
+    else:
+        half = x.shape[-1] // 2
+        a, b = x[..., :half], x[..., half:]
+        out[..., :half], out[..., half:] = a * cosine - b * sine, b * cosine + a * sine
+    return out
+
+
+def rope_table(h, w, count, local, mutate):
+    base = h.rope_base_local if local else h.rope_base
+    if mutate == "local_base_everywhere":
+        base = h.rope_base_local
+    elif mutate == "global_base_everywhere":
+        base = h.rope_base
+    elif mutate == "rope_base_10000":
+        base = 10000.0
+    factors = w.rows("rope_freqs.weight") if w.has("rope_freqs.weight") else None
+    scaled = not local or mutate == "scaling_on_local_too"
+    inv, attention = rope_frequencies(h, base, factors, scaled, mutate)
+    angle = torch.arange(count, dtype=F64)[:, None] * inv[None, :]
+    return (torch.cos(angle) * attention)[:, None, :], (torch.sin(angle) * attention)[:, None, :]
+
+
+def is_local(h, layer, mutate):
+    if not h.window:
+        return False
+    if mutate == "pattern_starts_global":
+        return layer % 6 != 0
+    return (layer + 1) % (5 if mutate == "pattern_every_5" else 6) != 0
+
+
+def attend(h, q, k, v, local, scale, mutate):
+    """q [tokens, heads, dim], k and v [tokens, kv_heads, dim] -> [tokens, heads * dim]."""
+    count = q.shape[0]
+    group = h.heads // h.kv_heads
+    head = torch.arange(h.heads)
+    k_of = head % h.kv_heads if mutate == "gqa_modulo" else head // group
+    v_of = head % h.kv_heads if mutate in ("gqa_modulo", "value_head_modulo") else head // group
+    distance = torch.arange(count)[:, None] - torch.arange(count)[None, :]
+    hidden = distance < (1 if mutate == "mask_excludes_self" else 0)
+    hidden[0, 0] = False
+    if local and mutate != "window_missing":
+        window = h.window + {"window_plus_one": 1, "window_minus_one": -1}.get(mutate, 0)
+        hidden |= distance >= window
+    out = torch.empty_like(q)
+    for i in range(h.heads):
+        scores = (q[:, i] @ k[:, k_of[i]].T) * scale
+        out[:, i] = torch.softmax(scores.masked_fill(hidden, -math.inf), -1) @ v[:, v_of[i]]
+    return out.reshape(count, -1)
+
+
+def activation(x, gelu, mutate):
+    if mutate == "silu_to_gelu":
+        gelu = True
+    elif mutate == "gelu_to_silu":
+        gelu = False
+    if not gelu:
+        return torch.nn.functional.silu(x)
+    return torch.nn.functional.gelu(x, approximate="none" if mutate == "gelu_erf" else "tanh")
+
+
+class Forward:
+    """One model; `hidden` and `logits` run a whole token list from position 0."""
+
+    def __init__(self, weights, mutate=None):
+        self.w, self.h, self.mutate = weights, Hyper(weights), mutate
+        self.eps = {"eps_1e-5": 1e-5, "eps_1e-6": 1e-6}.get(mutate, self.h.eps)
+
+    def norm(self, x, name):
+        weight = self.w.rows(name)
+        if self.mutate == "norm_plus_one_twice":
+            weight = weight + 1
+        if self.mutate == "eps_outside_root":
+            return x / (torch.sqrt((x * x).mean(-1, keepdim=True)) + self.eps) * weight
+        return rms_norm(x, weight, self.eps)
+
+    def linear(self, x, prefix, bias=True):
+        y = x @ self.w.rows(f"{prefix}.weight").T
+        if bias and self.w.has(f"{prefix}.bias"):
+            y = y + self.w.rows(f"{prefix}.bias")
+        return y
+
+    def attention(self, x, layer):
+        h, m, w, p = self.h, self.mutate, self.w, f"blk.{layer}."
+        count, local = x.shape[0], is_local(h, layer, m)
+        unbiased = {"bias_missing_q": "q", "bias_missing_k": "k", "bias_missing_v": "v",
+                    "bias_after_rope": "qk"}.get(m, "")
+        q, k, v = (self.linear(x, f"{p}attn_{s}", s not in unbiased).reshape(count, -1, h.head_dim)
+                   for s in "qkv")
+        normed = w.has(f"{p}attn_q_norm.weight") and m != "qk_norm_missing"
+        if normed and m != "qk_norm_after_rope":
+            q, k = self.norm(q, f"{p}attn_q_norm.weight"), self.norm(k, f"{p}attn_k_norm.weight")
+        cosine, sine = rope_table(h, w, count, local, m)
+        interleaved = h.interleaved
+        if m in ("pairing_halves", "pairing_interleaved"):
+            interleaved = m == "pairing_interleaved"
+        if m == "rope_table_f16":
+            cosine, sine = (t.to(torch.float16).to(F64) for t in (cosine, sine))
+        q, k = turn(q, cosine, sine, interleaved), turn(k, cosine, sine, interleaved)
+        if normed and m == "qk_norm_after_rope":
+            q, k = self.norm(q, f"{p}attn_q_norm.weight"), self.norm(k, f"{p}attn_k_norm.weight")
+        if m == "bias_after_rope":
+            q = q + w.rows(f"{p}attn_q.bias").reshape(-1, h.head_dim)
+            k = k + w.rows(f"{p}attn_k.bias").reshape(-1, h.head_dim)
+        scale = {"scale_from_embedding": 1 / math.sqrt(h.width // h.heads),
+                 "scale_from_head_dim": 1 / math.sqrt(h.head_dim)}.get(m, h.attention_scale)
+        return self.linear(attend(h, q, k, v, local, scale, m), f"{p}attn_output")
+
+    def post(self, y, name):
+        if not self.w.has(name) or self.mutate in ("post_norms_missing", "post_norm_after_residual"):
+            return y
+        return self.norm(y, name)
+
+    def layer(self, x, layer):
+        m, p = self.mutate, f"blk.{layer}."
+        normed = self.norm(x, f"{p}attn_norm.weight")
+        y = self.post(self.attention(normed, layer), f"{p}post_attention_norm.weight")
+        x = (normed if m == "residual_from_norm" else x) + y
+        if m == "post_norm_after_residual":
+            x = self.norm(x, f"{p}post_attention_norm.weight")
+        normed = self.norm(x, f"{p}ffn_norm.weight")
+        gate, up = self.linear(normed, f"{p}ffn_gate"), self.linear(normed, f"{p}ffn_up")
+        if m == "gate_up_swapped":
+            gate, up = up, gate
+        y = self.linear(activation(gate, self.w.arch == "gemma3", m) * up, f"{p}ffn_down")
+        x = x + self.post(y, f"{p}post_ffw_norm.weight")
+        return self.norm(x, f"{p}post_ffw_norm.weight") if m == "post_norm_after_residual" else x
+
+    def hidden(self, tokens):
+        """Final normed hidden states [tokens, width]."""
+        x = self.w.rows("token_embd.weight", np.asarray(tokens))
+        if self.w.arch == "gemma3" and self.mutate != "embed_scale_missing":
+            x = x * math.sqrt(self.h.width)
+        for layer in range(self.h.layers):
+            x = self.layer(x, layer)
+        return x if self.mutate == "final_norm_missing" else self.norm(x, "output_norm.weight")
+
+    def logits_into(self, hidden, out):
+        """Writes [tokens, vocabulary] into `out` (any dtype), some rows of the matrix at a time."""
+        name = "output.weight"
+        if not self.w.has(name) or self.mutate == "output_is_embedding":
+            name = "token_embd.weight"
+        for start in range(0, self.w.row_count(name), OUTPUT_ROWS_PER_STEP):
+            part = hidden @ self.w.rows(name, slice(start, start + OUTPUT_ROWS_PER_STEP)).T
+            if self.h.softcap:
+                part = torch.tanh(part / self.h.softcap) * self.h.softcap
+            out[:, start:start + part.shape[1]] = part.numpy()
+
+    def logits(self, tokens):
+        out = np.empty((len(tokens), self.w.row_count("token_embd.weight")))
+        self.logits_into(self.hidden(tokens), out)
+        return out
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model")
+    parser.add_argument("--chunks", required=True, help="JSON: a list of token lists")
+    parser.add_argument("--output", required=True,
+                        help="raw little-endian f32, one [tokens, vocabulary] after another")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    forward = Forward(GgufWeights(args.model))
+    with open(args.chunks) as f:
+        chunks = json.load(f)
+    with open(args.output, "wb") as f, torch.no_grad():
+        for tokens in chunks:
+            out = np.empty((len(tokens), forward.w.row_count("token_embd.weight")), dtype="<f4")
+            forward.logits_into(forward.hidden(tokens), out)
+            f.write(out.tobytes())
+
+
+if __name__ == "__main__":
+    main()
