@@ -1,5 +1,6 @@
 # One function makes a room: a static library from every source in its folder, and one test program
-# from every *_test.cc beside them. A file's suffix says its instruction set; flags are set nowhere else.
+# from every *_test.cc beside them. A file's suffix says its instruction set (_avx2, _avx512,
+# _avx512vnni, _baseline) or its processor (_x86, _aarch64); flags are set nowhere else.
 
 include(CheckCXXCompilerFlag)
 
@@ -25,7 +26,9 @@ function(freehold_sources out folder)
   file(GLOB_RECURSE files CONFIGURE_DEPENDS ${folder}/*.cc)
   list(FILTER files EXCLUDE REGEX "_(test|bench)\\.cc$")
   if(NOT FREEHOLD_X86)
-    list(FILTER files EXCLUDE REGEX "_(avx2|avx512|avx512vnni|baseline)\\.cc$")
+    list(FILTER files EXCLUDE REGEX "_(avx2|avx512|avx512vnni|baseline|x86)\\.cc$")
+  else()
+    list(FILTER files EXCLUDE REGEX "_aarch64\\.cc$")
   endif()
   foreach(file ${files})
     if(FREEHOLD_X86)
@@ -48,6 +51,9 @@ function(freehold_room name)
     target_link_libraries(${target} INTERFACE freehold_flags ${ARGN})
   endif()
   file(GLOB_RECURSE tests CONFIGURE_DEPENDS ${folder}/*_test.cc)
+  if(NOT FREEHOLD_X86)
+    list(FILTER tests EXCLUDE REGEX "_x86_test\\.cc$")
+  endif()
   if(tests AND FREEHOLD_TESTS)
     foreach(test ${tests})
       if(FREEHOLD_X86)

@@ -32,7 +32,9 @@ class MemoryAccount {
 };
 
 /// A move-only block of zeroed memory, aligned to 64 bytes at least (2 MB from 2 MB up), charged to
-/// an account for as long as it lives. Allocation failure is kRefused with the number of bytes.
+/// an account for as long as it lives. The account is charged what the system hands out: whole
+/// pages. Allocation failure is kRefused with the number of bytes. A buffer of 0 bytes is fine and
+/// has no data. The account must outlive it; one thread at a time.
 class Buffer {
  public:
   static Result<Buffer> create(MemoryAccount& account, MemoryUse use, size_t bytes);

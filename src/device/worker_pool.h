@@ -14,13 +14,18 @@
 namespace freehold::device {
 
 class WorkerPool {
+  struct State;
+
  public:
   struct Options {
     size_t threads = 0;  ///< 0: physical cores this process may use.
-    bool pin = false;    ///< Bind each worker to one core.
+    bool pin = false;    ///< Bind each worker but the caller to one core.
   };
 
+  /// Starts the workers. kUsage for absurd numbers; kFailed where the system gives no threads, does
+  /// not let them be pinned, or this process computes in another way than the profile demands.
   static Result<std::unique_ptr<WorkerPool>> create(Options options);
+  explicit WorkerPool(std::unique_ptr<State> state);  ///< For create() alone.
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
@@ -30,7 +35,8 @@ class WorkerPool {
 
   /// Calls `work(task, worker)` once for every task in [0, tasks), on any worker, and returns when
   /// all are done. No allocation and no lock while workers spin; they park after a short while
-  /// idle. `work` must not throw and must not call run().
+  /// idle. `work` must not throw and must not call run(): that, or a second caller at the same
+  /// time, is a bug and ends the process.
   template <class Work>
   void run(size_t tasks, Work&& work) {
     if (tasks == 0) return;
@@ -49,8 +55,6 @@ class WorkerPool {
 
  private:
   using Erased = void (*)(void* context, size_t task, size_t worker);
-  struct State;
-  explicit WorkerPool(std::unique_ptr<State> state);
   void run_erased(size_t tasks, Erased work, void* context);
   std::unique_ptr<State> state_;
 };
