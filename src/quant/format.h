@@ -80,7 +80,7 @@ const Format* find_format(std::string_view name);
 std::span<const Format> all_formats();
 
 /// The field's name for a GGUF type number that exists but is not supported here ("IQ2_XXS"), for
-/// messages; "type N" where the number is unknown.
+/// messages; "an unknown type" where GGUF has no such number.
 std::string_view known_type_name(uint32_t type_id);
 
 }  // namespace freehold::quant
