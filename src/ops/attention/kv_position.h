@@ -25,7 +25,8 @@ constexpr KvElement value_element(CacheType type) {
   return type == CacheType::kF16 ? KvElement::kF16 : KvElement::kQ8_0;
 }
 
-/// Bytes of one q8_0 block: of 32 dimensions of 32 transposed keys, and of 32 dimensions of a value.
+/// Bytes of one q8_0 block: of 32 dimensions of 32 transposed keys, and of 32 dimensions of a
+/// value.
 inline constexpr size_t kKeyBlockBytes = kKeyGroup * sizeof(uint16_t) + kQuantGroup * kKeyGroup;
 inline constexpr size_t kValueBlockBytes = sizeof(uint16_t) + kQuantGroup;
 
@@ -42,8 +43,7 @@ void widen_value(const KvLayout& layout, const KvPage& page, uint32_t position, 
 /// not depend on how pages are laid out.
 size_t packed_position_bytes(const KvLayout& layout);
 /// Copies one position out of a page, or into one. `bytes` has packed_position_bytes.
-void pack_position(const KvLayout& layout, const KvPage& page, uint32_t position,
-                   std::byte* bytes);
+void pack_position(const KvLayout& layout, const KvPage& page, uint32_t position, std::byte* bytes);
 void unpack_position(const KvLayout& layout, const std::byte* bytes, const KvPage& page,
                      uint32_t position);
 
