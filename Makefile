@@ -1,0 +1,63 @@
+# What people type. Everything real is in CMakeLists.txt, setup and tools/.
+BUILD  ?= build/release
+PREFIX ?= /usr/local
+PROMPT ?= Why is the sky blue?
+MODEL  ?= smollm2
+
+.PHONY: setup build run test check soak bench peers fmt clean install cross help
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run      install what is needed, build, fetch a small model, answer a prompt"
+	@echo "make build    the program, at $(BUILD)/freehold"
+	@echo "make test     everything that proves it; ends with the counts (about 20 minutes)"
+	@echo "make check    house rules and release tests only (a few minutes)"
+	@echo "make soak     the long ones: fuzzers for minutes, threads for many rounds"
+	@echo "make bench    speed on this machine;  make peers: beside llama.cpp"
+	@echo "make setup | fmt | cross | install | clean"
+
+setup:
+	@./setup
+
+build: setup
+	@cmake --preset release
+	@cmake --build build/release --target freehold
+
+run: build
+	$(BUILD)/freehold pull $(MODEL)
+	$(BUILD)/freehold run $(MODEL) "$(PROMPT)"
+
+test:
+	@./setup --tests
+	@tools/test
+
+check:
+	@./setup --tests
+	@tools/test --quick
+
+soak:
+	@./setup --tests
+	@tools/test --soak
+
+bench: build
+	$(BUILD)/freehold pull $(MODEL)
+	$(BUILD)/freehold bench $(MODEL)
+
+peers: build
+	@bench/peers
+
+fmt:
+	@git ls-files -z '*.cc' '*.h' | xargs -0 clang-format-14 -i
+
+# Libraries for aarch64, scalar; needs g++-aarch64-linux-gnu.
+cross:
+	@cmake --preset aarch64
+	@cmake --build build/aarch64
+
+install: build
+	install -D -m 755 $(BUILD)/freehold $(DESTDIR)$(PREFIX)/bin/freehold
+	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/freehold/LICENSE
+	install -D -m 644 NOTICE $(DESTDIR)$(PREFIX)/share/doc/freehold/NOTICE
+
+clean:
+	rm -rf build
