@@ -49,7 +49,7 @@ VARIANTS = {
                     tie_word_embeddings=False, rope_theta=10000.0)),
     "llama_rope_llama3": dict(
         arch="llama", seed=103, tokens=64,
-        why="Llama 3 frequency factors (rope_freqs.weight), one key head, head_dim not width / heads",
+        why="Llama 3 frequency factors (rope_freqs.weight), one key head, head_dim not width/heads",
         config=dict(hidden_size=48, intermediate_size=64, num_hidden_layers=2,
                     num_attention_heads=4, num_key_value_heads=1, head_dim=16, rms_norm_eps=1e-5,
                     tie_word_embeddings=False, rope_theta=500000.0,
@@ -92,7 +92,7 @@ VARIANTS = {
                         sliding_attention=dict(rope_type="default", rope_theta=10000.0)))),
     "gemma3_linear": dict(
         arch="gemma3", seed=302, tokens=64,
-        why="linear scaling on global layers only, local base 5000, window 24, width 48, heads 4/2 of 8",
+        why="linear scaling on global layers only, local base 5000, window 24, width 48",
         config=dict(hidden_size=48, intermediate_size=32, num_hidden_layers=6,
                     num_attention_heads=4, num_key_value_heads=2, head_dim=8, rms_norm_eps=1e-6,
                     sliding_window=24, query_pre_attn_scalar=8,
@@ -217,11 +217,12 @@ def interleave_rows(weight, heads):
 
 
 def llama3_factors(config):
-    """rope_freqs.weight: divisors of the inverse frequencies, as the field's converter forms them."""
+    """rope_freqs.weight: divisors of the inverse frequencies."""
     p = config.rope_parameters
     pair = np.arange(0, config.head_dim, 2, dtype=np.float32) / np.float32(config.head_dim)
     wavelength = 2 * np.pi * np.power(np.float32(p["rope_theta"]), pair).astype(np.float64)
-    context, low, high = p["original_max_position_embeddings"], p["low_freq_factor"], p["high_freq_factor"]
+    context = p["original_max_position_embeddings"]
+    low, high = p["low_freq_factor"], p["high_freq_factor"]
     smooth = np.clip((context / wavelength - low) / (high - low), 0, 1)
     return (1.0 / ((1 - smooth) / p["factor"] + smooth)).astype(np.float32)
 
@@ -362,8 +363,9 @@ def write_json(path, name, variant, tokens, positions, logits):
     with open(path, "w") as f:
         f.write('{"file":"%s.gguf","arch":"%s","why":%s,\n"tolerance":%g,\n' %
                 (name, variant["arch"], json.dumps(variant["why"]), TOLERANCE))
-        f.write('"tokens":%s,\n"positions":%s,\n"logits":[\n' % (
-            json.dumps(tokens, separators=(",", ":")), json.dumps(positions, separators=(",", ":"))))
+        for key, value in (("tokens", tokens), ("positions", positions)):
+            f.write('"%s":%s,\n' % (key, json.dumps(value, separators=(",", ":"))))
+        f.write('"logits":[\n')
         f.write(",\n".join(json_floats(logits[p]) for p in positions))
         f.write("\n]}\n")
 

@@ -100,7 +100,8 @@ class Hyper:
         scale = w.arch_key("attention.scale")
         if scale is None:
             # The 27B is the one gemma3 that scales by width / heads; files carry no key for it.
-            dim = self.width // self.heads if w.arch == "gemma3" and self.layers == 62 else self.head_dim
+            widest = w.arch == "gemma3" and self.layers == 62
+            dim = self.width // self.heads if widest else self.head_dim
             scale = 1.0 / math.sqrt(dim)
         self.attention_scale = scale
         self.interleaved = w.arch == "llama"
@@ -253,7 +254,9 @@ class Forward:
         return self.linear(attend(h, q, k, v, local, scale, m), f"{p}attn_output")
 
     def post(self, y, name):
-        if not self.w.has(name) or self.mutate in ("post_norms_missing", "post_norm_after_residual"):
+        if self.mutate in ("post_norms_missing", "post_norm_after_residual"):
+            return y
+        if not self.w.has(name):
             return y
         return self.norm(y, name)
 

@@ -1,0 +1,338 @@
+#!/usr/bin/env python3
+"""Freehold beside llama.cpp and a float64 forward, on real models: the figures of quality.
+
+On demand only; never part of the tests. llama.cpp is an independent program given by path; nothing
+of it is linked or copied. Both engines get the same token ids, so tokenizers do not matter (except
+for perplexity, where each reads the text itself). Everything slow is cached under --cache by model
+name; delete a file there to make it again.
+
+  compare_llamacpp.py --llamacpp TREE --cache DIR --model smollm2=PATH=TEXT,TEXT ... \
+      [--freehold build/release/freehold] [--steps agreement,perplexity,greedy] [--report FILE]
+
+The first TEXT of a model feeds one list of 1024 tokens, the last one two lists of 512, the greedy
+prompts and the perplexity. Without --freehold only llama.cpp and the float64 forward are compared.
+TREE is a llama.cpp source tree built in TREE/build. Needs PyPI numpy, torch, gguf.
+"""
+
+import argparse
+import datetime
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+
+import gguf
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+LISTS = ((0, 0, 1024), (1, 2000, 512), (1, 9000, 512))  # (text, first token, count)
+PROMPTS, PROMPT_TOKENS, GREEDY_TOKENS = 20, 32, 96
+PERPLEXITY_CHUNKS = 40
+TARGETS = {"top1": 0.98, "kl": 0.01, "kl_ratio": 1.15, "perplexity": 0.005, "equal_tokens": 64,
+           "gap": 0.2}
+
+
+def run(command, **options):
+    result = subprocess.run(command, capture_output=True, text=True, **options)
+    if result.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command[:4]))} … failed ({result.returncode}): "
+                 f"{result.stderr[-2000:]}")
+    return result
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as f:
+        while block := f.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_lists(path, lists):
+    with open(path, "w") as f:
+        f.writelines(" ".join(map(str, t)) + "\n" for t in lists)
+
+
+def read_lists(path):
+    with open(path) as f:
+        return [[int(w) for w in line.split()] for line in f]
+
+
+class Model:
+    """One model, its texts, and the cached results about it."""
+
+    def __init__(self, spec, args):
+        self.name, self.path, texts = spec.split("=")
+        self.texts = texts.split(",")
+        self.args = args
+        self.helper = os.path.join(args.cache, "llamacpp_logits")
+
+    def cached(self, what):
+        return os.path.join(self.args.cache, f"{self.name}.{what}")
+
+    def make(self, what, command):
+        """Runs `command(path)` unless the file is there; never leaves a half-made one."""
+        path = self.cached(what)
+        if not os.path.exists(path):
+            print(f"{self.name}: making {what}", file=sys.stderr, flush=True)
+            command(path + ".part")
+            os.rename(path + ".part", path)
+        return path
+
+    def ask(self, verb, *rest, path=None):
+        result = run([self.helper, self.path, str(self.args.threads), verb, *rest])
+        if path:
+            with open(path, "w") as f:
+                f.write(result.stdout)
+
+    def text_tokens(self, text):
+        word = os.path.basename(text).split(".")[0]
+        return read_lists(self.make(f"tokens.{word}",
+                                    lambda p: self.ask("tokens", text, path=p)))[0]
+
+    def bos(self):
+        """The token the model puts first, as a list of one or none."""
+        fields = gguf.GGUFReader(self.path).fields
+        key = "tokenizer.ggml.add_bos_token"
+        added = (fields[key].contents() if key in fields
+                 else fields["tokenizer.ggml.model"].contents() == "llama")
+        return [fields["tokenizer.ggml.bos_token_id"].contents()] if added else []
+
+    def lists(self):
+        """The teacher-forced token lists, BOS first where the model adds one."""
+        def make(path):
+            lists = []
+            for text, start, count in LISTS:
+                tokens = self.text_tokens(self.texts[min(text, len(self.texts) - 1)])
+                bos = self.bos()
+                lists.append(bos + tokens[start:start + count - len(bos)])
+            write_lists(path, lists)
+        return self.make("lists", make)
+
+    def prompts(self):
+        def make(path):
+            tokens = self.text_tokens(self.texts[-1])
+            step = (len(tokens) - PROMPT_TOKENS) // PROMPTS
+            write_lists(path, [self.bos() + tokens[i * step:i * step + PROMPT_TOKENS]
+                               for i in range(PROMPTS)])
+        return self.make("prompts", make)
+
+    def llamacpp_logits(self):
+        return self.make("llamacpp.f32", lambda p: self.ask("logits", self.lists(), p))
+
+    def float64_logits(self):
+        def make(path):
+            with open(self.cached("lists.json"), "w") as f:
+                json.dump(read_lists(self.lists()), f)
+            run([sys.executable, os.path.join(HERE, "float64_forward.py"), self.path, "--chunks",
+                 self.cached("lists.json"), "--output", path, "--threads", str(self.args.threads)])
+        return self.make("float64.f32", make)
+
+    def freehold_rows(self, tokens, path):
+        """Freehold's logits of every position of one list, appended to the file `path`."""
+        part = path + ".one"
+        run([self.args.freehold, "logits", self.path, "--tokens", ",".join(map(str, tokens)),
+             "--all", "--json", "--output", part, *self.args.freehold_option])
+        with open(part, "rb") as f, open(path, "ab") as out:
+            out.write(f.read())
+        os.unlink(part)
+
+    def freehold_logits(self, what, lists):
+        what = f"freehold-{sha256(self.args.freehold)[:12]}.{what}"
+
+        def make(path):
+            open(path, "wb").close()
+            for tokens in lists:
+                self.freehold_rows(tokens, path)
+        return self.make(what, make)
+
+    def greedy(self):
+        return self.make("llamacpp.greedy", lambda p: self.ask(
+            "greedy", self.prompts(), str(GREEDY_TOKENS), path=p))
+
+
+def open_rows(path, positions):
+    flat = np.memmap(path, "<f4", "r")
+    assert flat.size % positions == 0, f"{path} does not hold {positions} rows"
+    return flat.reshape(positions, -1)
+
+
+def log_softmax(rows):
+    rows = rows.astype(np.float64)
+    rows -= rows.max(-1, keepdims=True)
+    return rows - np.log(np.exp(rows).sum(-1, keepdims=True))
+
+
+def compare(reference, candidate, lists, bos):
+    """Top-1 agreement and KL(reference || candidate) over all positions but a leading BOS."""
+    kept = np.concatenate([np.arange(len(t)) >= bos for t in lists])
+    same, kl = [], []
+    for start in range(0, len(kept), 64):
+        p, q = log_softmax(reference[start:start + 64]), log_softmax(candidate[start:start + 64])
+        same.append(p.argmax(-1) == q.argmax(-1))
+        kl.append((np.exp(p) * (p - q)).sum(-1))
+    same, kl = np.concatenate(same)[kept], np.concatenate(kl)[kept]
+    return {"positions": int(kept.sum()), "top1": float(same.mean()), "kl": float(kl.mean()),
+            "kl_median": float(np.median(kl)), "kl_99": float(np.quantile(kl, 0.99)),
+            "kl_max": float(kl.max())}
+
+
+def step_agreement(model):
+    lists = read_lists(model.lists())
+    count, bos = sum(map(len, lists)), len(model.bos())
+    llamacpp = open_rows(model.llamacpp_logits(), count)
+    float64 = open_rows(model.float64_logits(), count)
+    out = {"float64 to llama.cpp": compare(float64, llamacpp, lists, bos)}
+    if model.args.freehold:
+        ours = open_rows(model.freehold_logits("f32", lists), count)
+        out["llama.cpp to freehold"] = compare(llamacpp, ours, lists, bos)
+        out["float64 to freehold"] = compare(float64, ours, lists, bos)
+        out["kl_ratio"] = out["float64 to freehold"]["kl"] / out["float64 to llama.cpp"]["kl"]
+    return out
+
+
+def step_perplexity(model):
+    tool = os.path.join(model.args.llamacpp, "build", "bin", "llama-perplexity")
+
+    def make(path):
+        result = run([tool, "-m", model.path, "-f", model.texts[-1], "-c", "512", "-b", "512",
+                      "--chunks", str(PERPLEXITY_CHUNKS), "-ctk", "f16", "-ctv", "f16",
+                      "-t", str(model.args.threads), "-tb", str(model.args.threads)])
+        with open(path, "w") as f:
+            f.write(result.stdout + result.stderr)
+    with open(model.make("llamacpp.perplexity", make)) as f:
+        text = f.read()
+    chunks = int(re.search(r"perplexity over (\d+) chunks", text).group(1))
+    out = {"chunks": chunks, "llama.cpp": float(re.search(r"PPL = ([0-9.]+)", text).group(1))}
+    if model.args.freehold:
+        result = run([model.args.freehold, "perplexity", model.path, model.texts[-1], "--context",
+                      "512", "--chunks", str(chunks), "--json", *model.args.freehold_option])
+        out["freehold"] = json.loads(result.stdout)["perplexity"]
+        out["difference"] = out["freehold"] / out["llama.cpp"] - 1
+    return out
+
+
+def step_greedy(model):
+    """Freehold's greedy text follows llama.cpp's while its own first choice is llama.cpp's token.
+
+    So one pass over prompt and llama.cpp's continuation tells where the two texts part, and by how
+    much: a decoded token and a prefilled one have the same bits (docs/NUMERICS.md).
+    """
+    prompts, texts = read_lists(model.prompts()), read_lists(model.greedy())
+    if not model.args.freehold:
+        return {"prompts": len(prompts)}
+    equal, gaps = [], []
+    for i, (prompt, text) in enumerate(zip(prompts, texts)):
+        path = model.freehold_logits(f"greedy.{i}", [prompt + text[:-1]])
+        rows = open_rows(path, len(prompt) + len(text) - 1)[len(prompt) - 1:]
+        best = np.asarray(rows.argmax(-1))
+        parts = np.flatnonzero(best != np.asarray(text))
+        equal.append(int(parts[0]) if len(parts) else len(text))
+        if len(parts):
+            row = rows[parts[0]]
+            gaps.append(float(row[best[parts[0]]] - row[text[parts[0]]]))
+    return {"prompts": len(prompts), "tokens": GREEDY_TOKENS, "equal": equal,
+            "equal_for_64": sum(e >= TARGETS["equal_tokens"] for e in equal), "gaps": gaps,
+            "gap_max": max(gaps, default=0.0)}
+
+
+STEPS = {"agreement": step_agreement, "perplexity": step_perplexity, "greedy": step_greedy}
+
+
+def build_helper(args):
+    path = os.path.join(args.cache, "llamacpp_logits")
+    source = os.path.join(HERE, "llamacpp_logits.cc")
+    if os.path.exists(path) and os.path.getmtime(path) > os.path.getmtime(source):
+        return
+    tree, libraries = args.llamacpp, os.path.join(args.llamacpp, "build", "bin")
+    run(["g++", "-std=c++20", "-O2", "-I", f"{tree}/include", "-I", f"{tree}/ggml/include", source,
+         "-L", libraries, "-lllama", "-lggml", "-lggml-base", f"-Wl,-rpath,{libraries}",
+         "-o", path])
+
+
+def verdict(good):
+    return "met" if good else "NOT MET"
+
+
+def lines_of(name, result):
+    """The report's lines about one model, each figure beside its target."""
+    agreement, lines = result.get("agreement", {}), []
+    for pair, f in agreement.items():
+        if pair != "kl_ratio":
+            lines.append(f"{name:8s} {pair:22s} positions {f['positions']}  top-1 {f['top1']:.4f}  "
+                          f"mean KL {f['kl']:.3e}  median {f['kl_median']:.1e}  "
+                          f"99 % {f['kl_99']:.1e}  max {f['kl_max']:.1e}")
+    if "kl_ratio" in agreement:
+        f = agreement["llama.cpp to freehold"]
+        lines += [
+            f"{name:8s} top-1 with llama.cpp {f['top1']:.4f} (target >= {TARGETS['top1']}): "
+            + verdict(f["top1"] >= TARGETS["top1"]),
+            f"{name:8s} mean KL with llama.cpp {f['kl']:.3e} (target <= {TARGETS['kl']}): "
+            + verdict(f["kl"] <= TARGETS["kl"]),
+            f"{name:8s} KL to float64, ours over llama.cpp's {agreement['kl_ratio']:.3f} "
+            f"(target <= {TARGETS['kl_ratio']}): "
+            + verdict(agreement["kl_ratio"] <= TARGETS["kl_ratio"])]
+    f = result.get("perplexity")
+    if f:
+        ours = "" if "freehold" not in f else (
+            f"  freehold {f['freehold']:.4f}  difference {100 * f['difference']:+.3f} % "
+            f"(target within {100 * TARGETS['perplexity']} %): "
+            + verdict(abs(f["difference"]) <= TARGETS["perplexity"]))
+        lines.append(f"{name:8s} perplexity over {f['chunks']} chunks of 512: "
+                      f"llama.cpp {f['llama.cpp']:.4f}{ours}")
+    f = result.get("greedy")
+    if f and "equal" in f:
+        good = f["equal_for_64"] > f["prompts"] / 2 and f["gap_max"] < TARGETS["gap"]
+        lines += [f"{name:8s} greedy: {f['equal_for_64']} of {f['prompts']} prompts equal for >= 64"
+                   f" tokens (target: most); largest gap where parting {f['gap_max']:.4f} "
+                   f"(target < {TARGETS['gap']}): " + verdict(good),
+                   f"{name:8s} greedy: tokens equal {f['equal']}; "
+                   f"gaps {[round(g, 4) for g in f['gaps']]}"]
+    return lines
+
+
+def machine():
+    with open("/proc/cpuinfo") as f:
+        text = f.read()
+    name = re.search(r"model name\s*: (.*)", text).group(1)
+    return f"{name}, {os.cpu_count()} CPUs"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--llamacpp", required=True)
+    parser.add_argument("--cache", required=True)
+    parser.add_argument("--model", action="append", required=True, metavar="NAME=PATH=TEXT[,TEXT]")
+    parser.add_argument("--freehold")
+    parser.add_argument("--freehold-option", action="append", default=[],
+                        help="passed on to every call of freehold, for example --threads=1")
+    parser.add_argument("--commit", default="unknown", help="of Freehold, for the report")
+    parser.add_argument("--steps", default=",".join(STEPS))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--report")
+    parser.add_argument("--json")
+    args = parser.parse_args()
+    os.makedirs(args.cache, exist_ok=True)
+    build_helper(args)
+    report = [f"date {datetime.date.today()}  machine {machine()}  commit {args.commit}"]
+    results = {}
+    for spec in args.model:
+        model = Model(spec, args)
+        report.append(f"{model.name:8s} sha256 {sha256(model.path)}")
+        result = results[model.name] = {s: STEPS[s](model) for s in args.steps.split(",")}
+        for line in lines_of(model.name, result):
+            report.append(line)
+            print(line, flush=True)
+    if args.report:
+        with open(args.report, "w") as f:
+            f.write("\n".join(report) + "\n")
+    if args.json:
+        with open(args.json, "w") as f:
+            json.dump(results, f, indent=1)
+
+
+if __name__ == "__main__":
+    main()
