@@ -47,18 +47,21 @@ class Metadata {
   std::optional<bool> find_bool(std::string_view key) const;
   std::optional<std::string_view> find_string(std::string_view key) const;
   /// Arrays. Strings are views into this object; numbers are converted, element types must be
-  /// numeric.
+  /// numeric. find_integers also takes booleans as 0 and 1.
   std::optional<std::vector<std::string_view>> find_strings(std::string_view key) const;
   std::optional<std::vector<double>> find_floats(std::string_view key) const;
   std::optional<std::vector<int64_t>> find_integers(std::string_view key) const;
-  /// Elements of an array without converting it.
+  /// Elements of an array, and their type, without converting it.
   std::optional<uint64_t> array_size(std::string_view key) const;
+  std::optional<ValueType> array_type(std::string_view key) const;
   bool contains(std::string_view key) const;
+  /// How the file stores it; nothing where the key is missing.
+  std::optional<ValueType> type_of(std::string_view key) const;
   /// Keys in file order; `describe` gives a short text of a value for `show` and messages.
   std::vector<std::string_view> keys() const;
   std::string describe(std::string_view key) const;
 
-  struct Data;  // in gguf.cc
+  struct Data;  // in metadata_data.h
   explicit Metadata(std::unique_ptr<Data> data);
   Metadata();
   Metadata(Metadata&&) noexcept;
@@ -103,6 +106,9 @@ class GgufModel {
   uint64_t tensor_bytes() const { return tensor_bytes_; }
 
  private:
+  /// Sorts the names; kDamaged where one is there twice.
+  Status index_tensors();
+
   Metadata metadata_;
   std::vector<TensorInfo> tensors_;
   std::vector<uint32_t> by_name_;  // indices sorted by name
