@@ -6,6 +6,8 @@
 namespace freehold::ops {
 
 /// p[i] = exp(x[i] - max x), *sum = lanes-and-tree sum of p (docs/NUMERICS.md, sections 2 and 6).
+/// x holds neither NaN nor +infinity (a pass that makes one has failed already). A maximum of zero
+/// is +0. Where everything is masked, or count is 0: *maximum is -infinity, p and *sum are +0.
 struct SoftmaxSum {
   const float* x = nullptr;  // [count]; -infinity marks what is masked (its p is +0)
   size_t count = 0;
