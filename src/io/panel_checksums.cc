@@ -1,0 +1,128 @@
+#include "io/panel_checksums.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/crc32c.h"
+
+namespace freehold::io {
+
+namespace {
+
+constexpr std::string_view kMagic = "FHCRC32C";
+constexpr uint32_t kVersion = 1;
+constexpr size_t kHeaderBytes = 24;
+constexpr size_t kTrailerBytes = 4;
+// 4 MiB of table covers 4 TiB of model.
+constexpr uint64_t kTableBytesMax = 4u << 20;
+
+template <class Number>
+void append_le(std::string& text, Number number) {
+  char bytes[sizeof(Number)];
+  base::store_le(bytes, number);
+  text.append(bytes, sizeof(Number));
+}
+
+uint32_t checksum_of(std::string_view text) {
+  return base::crc32c(std::as_bytes(std::span(text.data(), text.size())));
+}
+
+Error damaged(const std::string& what) {
+  return Error{ErrorCode::kDamaged, "the checksum table " + what,
+               "remove the model and pull or import it again"};
+}
+
+}  // namespace
+
+uint64_t PanelChecksums::panel_bytes(size_t index) const {
+  const uint64_t start = static_cast<uint64_t>(index) * kChecksumPanelBytes;
+  return start >= file_bytes ? 0 : std::min<uint64_t>(kChecksumPanelBytes, file_bytes - start);
+}
+
+std::string PanelChecksums::encode() const {
+  std::string text(kMagic);
+  append_le(text, kVersion);
+  append_le(text, kChecksumPanelBytes);
+  append_le(text, file_bytes);
+  for (const uint32_t panel : panels) append_le(text, panel);
+  append_le(text, checksum_of(text));
+  return text;
+}
+
+Result<PanelChecksums> PanelChecksums::parse(std::string_view text) {
+  if (text.size() < kHeaderBytes + kTrailerBytes || !text.starts_with(kMagic)) {
+    return damaged("is not one");
+  }
+  const std::string_view body = text.substr(0, text.size() - kTrailerBytes);
+  if (base::load_le<uint32_t>(text.data() + body.size()) != checksum_of(body)) {
+    return damaged("does not match its own checksum");
+  }
+  const auto version = base::load_le<uint32_t>(text.data() + 8);
+  if (version != kVersion) {
+    return Error{
+        ErrorCode::kRefused,
+        fmt::format("the checksum table has version {}, this program knows {}", version, kVersion),
+        "use a newer freehold"};
+  }
+  PanelChecksums made;
+  made.file_bytes = base::load_le<uint64_t>(text.data() + 16);
+  const size_t count = (body.size() - kHeaderBytes) / 4;
+  const bool whole = (body.size() - kHeaderBytes) % 4 == 0;
+  const uint64_t wanted =
+      made.file_bytes / kChecksumPanelBytes + (made.file_bytes % kChecksumPanelBytes != 0 ? 1 : 0);
+  if (!whole || count != wanted ||
+      base::load_le<uint32_t>(text.data() + 12) != kChecksumPanelBytes) {
+    return damaged("has the wrong length");
+  }
+  for (size_t i = 0; i < count; ++i) {
+    made.panels.push_back(base::load_le<uint32_t>(text.data() + kHeaderBytes + 4 * i));
+  }
+  return made;
+}
+
+void PanelChecksumBuilder::add(std::span<const std::byte> bytes) {
+  made_.file_bytes += bytes.size();
+  while (!bytes.empty()) {
+    const size_t count = std::min<size_t>(bytes.size(), kChecksumPanelBytes - filled_);
+    current_ = base::crc32c(bytes.first(count), current_);
+    filled_ += static_cast<uint32_t>(count);
+    bytes = bytes.subspan(count);
+    if (filled_ == kChecksumPanelBytes) {
+      made_.panels.push_back(current_);
+      current_ = 0;
+      filled_ = 0;
+    }
+  }
+}
+
+PanelChecksums PanelChecksumBuilder::finish() && {
+  if (filled_ > 0) made_.panels.push_back(current_);
+  return std::move(made_);
+}
+
+std::string panel_checksums_path(const std::string& model_path) { return model_path + ".crc32c"; }
+
+Result<PanelChecksums> read_panel_checksums(FileSystem& files, const std::string& model_path) {
+  const std::string path = panel_checksums_path(model_path);
+  const std::string text = TRY(read_small_file(files, path, kTableBytesMax));
+  Result<PanelChecksums> parsed = PanelChecksums::parse(text);
+  if (parsed.ok()) return parsed;
+  const Error& error = parsed.error();
+  return Error{error.code, path + ": " + error.message, error.hint};
+}
+
+Status check_panel(const PanelChecksums& checksums, size_t index, std::span<const std::byte> bytes,
+                   const std::string& path) {
+  if (index < checksums.panels.size() && bytes.size() == checksums.panel_bytes(index) &&
+      base::crc32c(bytes) == checksums.panels[index]) {
+    return {};
+  }
+  return Error{ErrorCode::kDamaged,
+               fmt::format("{} is damaged in the 4 MiB from byte {}", path,
+                           static_cast<uint64_t>(index) * kChecksumPanelBytes),
+               "remove the model and pull or import it again"};
+}
+
+}  // namespace freehold::io
