@@ -1,6 +1,8 @@
 #pragma once
 // Attention of some query rows over the pages of one key-value head, chunk by chunk with the fixed
-// ascending merge of docs/NUMERICS.md, section 3. Rows share the loads of keys and values.
+// ascending merge of docs/NUMERICS.md, section 3. Rows share the loads of keys and values; which
+// rows come in one call, and in which order, changes no bit. A key outside a row's range is never
+// read into its result, so pages may hold anything there.
 #include <cstddef>
 #include <cstdint>
 
@@ -17,17 +19,20 @@ struct AttentionRow {
   float sink = 0;        // joins the denominator last where Attention::has_sinks
 };
 
+/// Rows whose ranges are alike (the heads of one column, columns in order) should stand together:
+/// they are taken in blocks of a few rows, in the order given. A score that is not finite makes its
+/// row's result not finite; its payload is not part of the profile.
 struct Attention {
   KvLayout layout;
-  const KvPage* pages =
-      nullptr;  // by chunk: pages[index / 256]; pages outside every row's range may be null
+  const KvPage* pages = nullptr;  // by chunk: pages[index / 256], aligned to 64 bytes;
+                                  // pages outside every row's range may be null
   const AttentionRow* rows = nullptr;
   size_t row_count = 0;
   float scale = 1;
   float soft_cap = 0;  // 0: none
   bool has_sinks = false;
-  float* scratch =
-      nullptr;  // attention_scratch_floats(row_count, value_dim) floats, 64-byte aligned
+  float* scratch = nullptr;  // attention_scratch_floats(row_count, value_dim) floats, 64-byte
+                             // aligned
 };
 
 size_t attention_scratch_floats(size_t row_count, size_t value_dim);

@@ -90,22 +90,6 @@ void unpack_key(const KvLayout& layout, const std::byte* in, const KvPage& page,
   }
 }
 
-/// `dim` contiguous elements to f32.
-void widen_row(KvElement element, const std::byte* row, size_t dim, float* out) {
-  for (size_t j = 0; j < dim; ++j) {
-    if (element == KvElement::kF32) {
-      out[j] = base::load_le<float>(row + j * sizeof(float));
-    } else if (element == KvElement::kF16) {
-      out[j] = base::float_from_f16(base::load_le<uint16_t>(row + j * sizeof(uint16_t)));
-    } else {
-      const std::byte* block = row + j / kQuantGroup * kValueBlockBytes;
-      const float d = base::float_from_f16(base::load_le<uint16_t>(block));
-      const int8_t q = base::load_le<int8_t>(block + sizeof(uint16_t) + j % kQuantGroup);
-      out[j] = d * static_cast<float>(q);
-    }
-  }
-}
-
 }  // namespace
 
 size_t key_group_bytes(const KvLayout& layout) {
@@ -118,29 +102,42 @@ size_t value_row_bytes(const KvLayout& layout) {
   return packed_bytes(value_element(layout.type), layout.value_dim);
 }
 
-void widen_key(const KvLayout& layout, const KvPage& page, uint32_t position, float* out) {
+void widen_key(const KvLayout& layout, const KvPage& page, uint32_t position, size_t first,
+               size_t count, float* out) {
   const std::byte* group = key_group(layout, page, position);
   const size_t lane = position % kKeyGroup;
   const KvElement element = key_element(layout.type);
-  for (size_t j = 0; j < layout.key_dim; ++j) {
+  for (size_t j = first; j < first + count; ++j) {
     if (element == KvElement::kF32) {
-      out[j] = base::load_le<float>(group + (j * kKeyGroup + lane) * sizeof(float));
+      out[j - first] = base::load_le<float>(group + (j * kKeyGroup + lane) * sizeof(float));
     } else if (element == KvElement::kF16) {
       const std::byte* half = group + (j * kKeyGroup + lane) * sizeof(uint16_t);
-      out[j] = base::float_from_f16(base::load_le<uint16_t>(half));
+      out[j - first] = base::float_from_f16(base::load_le<uint16_t>(half));
     } else {
       const std::byte* block = group + j / kQuantGroup * kKeyBlockBytes;
-      const float d =
-          base::float_from_f16(base::load_le<uint16_t>(block + lane * sizeof(uint16_t)));
-      const int8_t q =
-          base::load_le<int8_t>(block + kScaleRow + j % kQuantGroup * kKeyGroup + lane);
-      out[j] = d * static_cast<float>(q);
+      const uint16_t d = base::load_le<uint16_t>(block + lane * sizeof(uint16_t));
+      const std::byte* q = block + kScaleRow + j % kQuantGroup * kKeyGroup + lane;
+      out[j - first] = base::float_from_f16(d) * static_cast<float>(base::load_le<int8_t>(q));
     }
   }
 }
 
-void widen_value(const KvLayout& layout, const KvPage& page, uint32_t position, float* out) {
-  widen_row(value_element(layout.type), value_row(layout, page, position), layout.value_dim, out);
+void widen_value(const KvLayout& layout, const KvPage& page, uint32_t position, size_t first,
+                 size_t count, float* out) {
+  const std::byte* row = value_row(layout, page, position);
+  const KvElement element = value_element(layout.type);
+  for (size_t j = first; j < first + count; ++j) {
+    if (element == KvElement::kF32) {
+      out[j - first] = base::load_le<float>(row + j * sizeof(float));
+    } else if (element == KvElement::kF16) {
+      out[j - first] = base::float_from_f16(base::load_le<uint16_t>(row + j * sizeof(uint16_t)));
+    } else {
+      const std::byte* block = row + j / kQuantGroup * kValueBlockBytes;
+      const float d = base::float_from_f16(base::load_le<uint16_t>(block));
+      const int8_t q = base::load_le<int8_t>(block + sizeof(uint16_t) + j % kQuantGroup);
+      out[j - first] = d * static_cast<float>(q);
+    }
+  }
 }
 
 size_t packed_position_bytes(const KvLayout& layout) {

@@ -34,9 +34,11 @@ inline constexpr size_t kValueBlockBytes = sizeof(uint16_t) + kQuantGroup;
 size_t key_group_bytes(const KvLayout& layout);
 size_t value_row_bytes(const KvLayout& layout);
 
-/// out[j] = the key (value) at `position` of the page, widened: [key_dim], [value_dim].
-void widen_key(const KvLayout& layout, const KvPage& page, uint32_t position, float* out);
-void widen_value(const KvLayout& layout, const KvPage& page, uint32_t position, float* out);
+/// `count` elements from dimension `first` on of the key (value) at `position`, widened to f32.
+void widen_key(const KvLayout& layout, const KvPage& page, uint32_t position, size_t first,
+               size_t count, float* out);
+void widen_value(const KvLayout& layout, const KvPage& page, uint32_t position, size_t first,
+                 size_t count, float* out);
 
 /// Bytes of one position outside of a page: the key's elements in order (q8_0: 34-byte blocks, the
 /// field's form, a short last group padded with zeros), then the value's in the same way. It does

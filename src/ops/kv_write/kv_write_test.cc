@@ -100,8 +100,8 @@ TEST(KvWrite, ReadsBackWithinTheTypesError) {
     ASSERT_TRUE(write(kv_write_ref, layout, page, 77, key, value));
     std::vector<float> key_out(80);
     std::vector<float> value_out(72);
-    widen_key(layout, page.page(), 77, key_out.data());
-    widen_value(layout, page.page(), 77, value_out.data());
+    widen_key(layout, page.page(), 77, 0, 80, key_out.data());
+    widen_value(layout, page.page(), 77, 0, 72, value_out.data());
     const auto tolerance = [](KvElement element) {
       if (element == KvElement::kF32) return 0.0f;
       return element == KvElement::kF16 ? 0x1p-11f : 0.5f / 127 + 0x1p-11f;
