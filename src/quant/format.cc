@@ -1,35 +1,9 @@
 #include "quant/format.h"
 
-#include <array>
-
-#include "quant/paths.h"
+#include "base/check.h"
 
 namespace freehold::quant {
 namespace {
-
-constexpr size_t kFormatCount = static_cast<size_t>(FormatId::kCount);
-
-constexpr RowsValidFn rows_valid_of(FormatId id) {
-  return id == FormatId::MXFP4 ? &mxfp4_rows_valid : nullptr;
-}
-
-constexpr std::array<Format, kFormatCount> kFormats = {{
-#define FREEHOLD_FORMAT(id, name, type_id, block_values, block_bytes, group) \
-  {FormatId::id,                                                             \
-   #id,                                                                      \
-   type_id,                                                                  \
-   block_values,                                                             \
-   block_bytes,                                                              \
-   ActivationGroup::group,                                                   \
-   &name##_decode_row,                                                       \
-   &name##_dot_ref,                                                          \
-   nullptr,                                                                  \
-   nullptr,                                                                  \
-   nullptr,                                                                  \
-   rows_valid_of(FormatId::id)},
-#include "quant/formats.def"
-#undef FREEHOLD_FORMAT
-}};
 
 struct KnownType {
   uint32_t type_id;
@@ -60,24 +34,22 @@ PanelDotFn Format::dot(device::Isa isa) const {
 
 const Format& format(FormatId id) {
   CHECK(id < FormatId::kCount);
-  return kFormats[static_cast<size_t>(id)];
+  return all_formats()[static_cast<size_t>(id)];
 }
 
 const Format* find_format(uint32_t type_id) {
-  for (const Format& row : kFormats) {
+  for (const Format& row : all_formats()) {
     if (row.type_id == type_id) return &row;
   }
   return nullptr;
 }
 
 const Format* find_format(std::string_view name) {
-  for (const Format& row : kFormats) {
+  for (const Format& row : all_formats()) {
     if (row.name == name) return &row;
   }
   return nullptr;
 }
-
-std::span<const Format> all_formats() { return kFormats; }
 
 std::string_view known_type_name(uint32_t type_id) {
   for (const KnownType& known : kKnownTypes) {

@@ -17,5 +17,8 @@ namespace freehold::quant {
 
 /// False where a block's exponent is 255.
 bool mxfp4_rows_valid(const std::byte* rows, size_t row_bytes, size_t row_count);
+constexpr RowsValidFn rows_valid_of(FormatId id) {
+  return id == FormatId::MXFP4 ? &mxfp4_rows_valid : nullptr;
+}
 
 }  // namespace freehold::quant

@@ -1,0 +1,31 @@
+#pragma once
+// Unpacks Q4_0: nibbles as they are, S starts at -8 times the sum of q.
+
+#include "quant/q4_0/q4_0.h"
+#include "quant/tile.h"
+
+namespace freehold::quant {
+
+struct Q40Tile : Q40Layout {
+  static constexpr int kByteMax = 15;
+  static constexpr bool kSigned = false;
+  static constexpr PairTerm kPairTerm = PairTerm::kIntoSum;
+  static constexpr int16_t kConstantPair = -8;
+
+  template <class L, class Sink>
+  FREEHOLD_INLINE static void unpack(const uint8_t* rows, size_t stride, Sink& sink) {
+    using I = typename L::I;
+    const I header = L::load1(rows, stride);
+    sink.scales(L::f16_low(header), L::splat(0.0f));
+    I raw[4];
+    L::load4(rows + 2, stride, raw);
+    I bytes[8];
+    repeat<4>([&](auto i) __attribute__((always_inline)) {
+      bytes[i] = L::and_mask(raw[i], 0x0F0F0F0Fu);
+      bytes[i + 4] = L::and_mask(L::template shift_right<4>(raw[i]), 0x0F0F0F0Fu);
+    });
+    sink.sub(0, bytes, L::no_scale());
+  }
+};
+
+}  // namespace freehold::quant
