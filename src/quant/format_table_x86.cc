@@ -10,8 +10,17 @@ namespace {
 
 constexpr std::array<Format, static_cast<size_t>(FormatId::kCount)> kFormats = {{
 #define FREEHOLD_FORMAT(id, name, type_id, block_values, block_bytes, group) \
-  {FormatId::id, #id, type_id, block_values, block_bytes, ActivationGroup::group, \
-   &name##_decode_row, &name##_dot_ref, &name##_dot_emulated, &name##_dot_avx2, &name##_dot_avx512vnni, \
+  {FormatId::id,                                                             \
+   #id,                                                                      \
+   type_id,                                                                  \
+   block_values,                                                             \
+   block_bytes,                                                              \
+   ActivationGroup::group,                                                   \
+   &name##_decode_row,                                                       \
+   &name##_dot_ref,                                                          \
+   &name##_dot_emulated,                                                     \
+   &name##_dot_avx2,                                                         \
+   &name##_dot_avx512vnni,                                                   \
    rows_valid_of(FormatId::id)},
 #include "quant/formats.def"
 #undef FREEHOLD_FORMAT

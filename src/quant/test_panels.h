@@ -88,8 +88,8 @@ inline void set_float(const Format& format, Fill fill, std::byte* value,
   float number = random.uniform() - 0.5f;
   if (fill == Fill::kTiny) number *= format.id == FormatId::F16 ? 0x1p-16f : 0x1p-127f;
   if (fill == Fill::kHuge) number *= format.id == FormatId::F16 ? 0x1p16f : 0x1p120f;
-  const uint16_t half = format.id == FormatId::F16 ? base::f16_from_float(number)
-                                                   : base::bf16_from_float(number);
+  const uint16_t half =
+      format.id == FormatId::F16 ? base::f16_from_float(number) : base::bf16_from_float(number);
   if (format.id == FormatId::F32) {
     std::memcpy(value, &number, sizeof(number));
   } else {
