@@ -1,0 +1,261 @@
+#include "model_factory/model_plan.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "model_factory/vocabulary.h"
+
+namespace freehold::factory {
+
+namespace {
+
+// What an architecture has beside the common parts. One row for each.
+struct Architecture {
+  std::string_view name;
+  bool biases;       // of q, k and v
+  bool query_norms;  // attn_q_norm, attn_k_norm over a head
+  bool post_norms;   // behind attention and feed-forward
+  bool sliding_window;
+  bool head_width_key;  // key_length and value_length are always written
+  float rope_base;
+  float norm_epsilon;
+};
+
+constexpr Architecture kArchitectures[] = {
+    {"llama", false, false, false, false, false, 10'000.0f, 1e-5f},
+    {"qwen2", true, false, false, false, false, 1'000'000.0f, 1e-6f},
+    {"gemma3", false, true, true, true, true, 1'000'000.0f, 1e-6f},
+};
+
+const Architecture* find_architecture(std::string_view name) {
+  for (const Architecture& architecture : kArchitectures) {
+    if (architecture.name == name) return &architecture;
+  }
+  return nullptr;
+}
+
+Error usage(std::string message, std::string hint = {}) {
+  return Error{ErrorCode::kUsage, std::move(message), std::move(hint)};
+}
+
+Status check_range(std::string_view option, uint64_t value, uint64_t least, uint64_t most) {
+  if (value >= least && value <= most) return {};
+  return usage(fmt::format("{} is {}, not {} to {}", option, value, least, most));
+}
+
+// Options that a person may leave at zero.
+void fill_defaults(FactoryOptions& options, const Architecture& architecture) {
+  if (options.head_width == 0 && options.heads != 0) {
+    options.head_width = options.width / options.heads;
+  }
+  if (options.ffn_width == 0) options.ffn_width = 3 * options.width;
+  if (options.rope_base == 0) options.rope_base = architecture.rope_base;
+  if (options.rope_original_context == 0) {
+    options.rope_original_context = static_cast<uint32_t>(static_cast<float>(options.context) /
+                                                          std::max(options.rope_factor, 1.0f));
+  }
+  options.attention_biases = options.attention_biases || architecture.biases;
+}
+
+Status check_options(const FactoryOptions& options) {
+  TRY(check_range("--layers", options.layers, 1, 10'000));
+  TRY(check_range("--width", options.width, 1, 1u << 20));
+  TRY(check_range("--heads", options.heads, 1, 4096));
+  TRY(check_range("--kv-heads", options.kv_heads, 1, options.heads));
+  TRY(check_range("--head-dim", options.head_width, 2, 4096));
+  TRY(check_range("--ffn", options.ffn_width, 1, 1u << 22));
+  TRY(check_range("--context", options.context, 1, 1u << 30));
+  TRY(check_range("--shards", options.shards, 1, 999));
+  TRY(check_range("--vocab", options.vocabulary, vocabulary_min(options.tokenizer), 1u << 24));
+  if (options.heads % options.kv_heads != 0) {
+    return usage(fmt::format("--heads {} is not a multiple of --kv-heads {}", options.heads,
+                             options.kv_heads));
+  }
+  if (options.head_width % 2 != 0) {
+    return usage(
+        fmt::format("--head-dim is {}; rotary positions need it even", options.head_width));
+  }
+  if (!(options.rope_factor >= 1.0f && options.rope_factor <= 1024.0f)) {
+    return usage(fmt::format("--rope-factor is {}, not 1 to 1024", options.rope_factor));
+  }
+  if (!(options.rope_base > 0.0f && options.rope_base <= 1e9f)) {
+    return usage(fmt::format("--rope-base is {}, not above 0 to 1e9", options.rope_base));
+  }
+  return {};
+}
+
+std::string joined(const std::vector<std::string_view>& names) {
+  std::string out;
+  for (const std::string_view name : names) out += (out.empty() ? "" : ", ") + std::string(name);
+  return out;
+}
+
+// Adds tensors to a plan, knowing the layer.
+class TensorList {
+ public:
+  explicit TensorList(ModelPlan& plan) : plan_(plan) {}
+
+  void matrix(std::string name, uint64_t width, uint64_t rows, Role role, uint32_t layer = 0) {
+    const quant::Format& format =
+        matrix_format(plan_.mix, role, layer, plan_.options.layers, width);
+    const Fill fill = role == Role::kOutput ? Fill::kLogits : Fill::kMatrix;
+    plan_.tensors.push_back({{std::move(name), {width, rows}, &format}, fill});
+  }
+  void vector(std::string name, uint64_t width, Fill fill) {
+    plan_.tensors.push_back(
+        {{std::move(name), {width}, &quant::format(quant::FormatId::F32)}, fill});
+  }
+
+ private:
+  ModelPlan& plan_;
+};
+
+void add_layer(TensorList& list, const FactoryOptions& o, const Architecture& architecture,
+               uint32_t layer) {
+  const auto name = [&](std::string_view part) { return fmt::format("blk.{}.{}", layer, part); };
+  const uint64_t query = static_cast<uint64_t>(o.heads) * o.head_width;
+  const uint64_t key = static_cast<uint64_t>(o.kv_heads) * o.head_width;
+  list.vector(name("attn_norm.weight"), o.width, Fill::kNorm);
+  list.matrix(name("attn_q.weight"), o.width, query, Role::kOther, layer);
+  list.matrix(name("attn_k.weight"), o.width, key, Role::kOther, layer);
+  list.matrix(name("attn_v.weight"), o.width, key, Role::kAttentionValue, layer);
+  if (o.attention_biases) {
+    list.vector(name("attn_q.bias"), query, Fill::kBias);
+    list.vector(name("attn_k.bias"), key, Fill::kBias);
+    list.vector(name("attn_v.bias"), key, Fill::kBias);
+  }
+  if (architecture.query_norms) {
+    list.vector(name("attn_q_norm.weight"), o.head_width, Fill::kNorm);
+    list.vector(name("attn_k_norm.weight"), o.head_width, Fill::kNorm);
+  }
+  list.matrix(name("attn_output.weight"), query, o.width, Role::kAttentionOutput, layer);
+  if (architecture.post_norms) {
+    list.vector(name("post_attention_norm.weight"), o.width, Fill::kNorm);
+  }
+  list.vector(name("ffn_norm.weight"), o.width, Fill::kNorm);
+  list.matrix(name("ffn_gate.weight"), o.width, o.ffn_width, Role::kOther, layer);
+  list.matrix(name("ffn_up.weight"), o.width, o.ffn_width, Role::kOther, layer);
+  list.matrix(name("ffn_down.weight"), o.ffn_width, o.width, Role::kFfnDown, layer);
+  if (architecture.post_norms) list.vector(name("post_ffw_norm.weight"), o.width, Fill::kNorm);
+}
+
+void add_rope_keys(GgufHeader& header, const FactoryOptions& o) {
+  const std::string prefix = o.architecture + ".rope.";
+  header.add_float(prefix + "freq_base", o.rope_base);
+  header.add_unsigned(prefix + "dimension_count", o.head_width);
+  if (o.rope_scaling == RopeScaling::kNone || o.rope_scaling == RopeScaling::kLlama3) return;
+  const bool yarn = o.rope_scaling == RopeScaling::kYarn;
+  header.add_string(prefix + "scaling.type", yarn ? "yarn" : "linear");
+  header.add_float(prefix + "scaling.factor", o.rope_factor);
+  if (yarn) {
+    header.add_unsigned(prefix + "scaling.original_context_length", o.rope_original_context);
+  }
+}
+
+void add_tokenizer_keys(GgufHeader& header, const FactoryOptions& o) {
+  const Vocabulary vocabulary = make_vocabulary(o.tokenizer, o.vocabulary, o.seed);
+  header.add_string("tokenizer.ggml.model", vocabulary.model);
+  if (o.tokenizer == TokenizerKind::kNone) return;
+  header.add_string("tokenizer.ggml.pre", vocabulary.pre);
+  header.add_strings("tokenizer.ggml.tokens", vocabulary.tokens);
+  if (!vocabulary.scores.empty()) header.add_floats("tokenizer.ggml.scores", vocabulary.scores);
+  header.add_integers("tokenizer.ggml.token_type", vocabulary.types);
+  if (!vocabulary.merges.empty()) header.add_strings("tokenizer.ggml.merges", vocabulary.merges);
+  const auto id = [&](std::string_view key, int32_t token) {
+    if (token >= 0) header.add_unsigned(key, static_cast<uint32_t>(token));
+  };
+  id("tokenizer.ggml.bos_token_id", vocabulary.bos);
+  id("tokenizer.ggml.eos_token_id", vocabulary.eos);
+  id("tokenizer.ggml.unknown_token_id", vocabulary.unknown);
+  header.add_bool("tokenizer.ggml.add_bos_token", vocabulary.adds_bos);
+  header.add_string("tokenizer.chat_template", vocabulary.chat_template);
+}
+
+}  // namespace
+
+std::vector<std::string_view> architectures() {
+  std::vector<std::string_view> names;
+  for (const Architecture& architecture : kArchitectures) names.push_back(architecture.name);
+  return names;
+}
+
+Result<ModelPlan> make_plan(const FactoryOptions& options) {
+  const Architecture* architecture = find_architecture(options.architecture);
+  if (architecture == nullptr) {
+    return usage(fmt::format("no architecture '{}'", options.architecture),
+                 "There are: " + joined(architectures()));
+  }
+  const auto mix = find_mix(options.type);
+  if (!mix) {
+    return usage(fmt::format("no weight type '{}'", options.type), "There are: " + joined(types()));
+  }
+  ModelPlan plan{options, *mix, {}};
+  FactoryOptions& o = plan.options;
+  fill_defaults(o, *architecture);
+  TRY(check_options(o));
+
+  TensorList list(plan);
+  list.matrix("token_embd.weight", o.width, o.vocabulary,
+              o.tied_output ? Role::kOutput : Role::kEmbedding);
+  if (o.rope_scaling == RopeScaling::kLlama3) {
+    list.vector("rope_freqs.weight", o.head_width / 2, Fill::kRopeFactors);
+  }
+  for (uint32_t layer = 0; layer < o.layers; ++layer) add_layer(list, o, *architecture, layer);
+  list.vector("output_norm.weight", o.width, Fill::kNorm);
+  if (!o.tied_output) list.matrix("output.weight", o.width, o.vocabulary, Role::kOutput);
+  return plan;
+}
+
+void add_keys(GgufHeader& header, const ModelPlan& plan) {
+  const FactoryOptions& o = plan.options;
+  const Architecture& architecture = *find_architecture(o.architecture);
+  const auto key = [&](std::string_view part) {
+    return fmt::format("{}.{}", o.architecture, part);
+  };
+  header.add_string("general.architecture", o.architecture);
+  header.add_string("general.type", "model");
+  header.add_string("general.name", o.name);
+  header.add_unsigned("general.quantization_version", 2);
+  header.add_unsigned("general.file_type", plan.mix.file_type);
+  header.add_unsigned(key("block_count"), o.layers);
+  header.add_unsigned(key("context_length"), o.context);
+  header.add_unsigned(key("embedding_length"), o.width);
+  header.add_unsigned(key("feed_forward_length"), o.ffn_width);
+  header.add_unsigned(key("attention.head_count"), o.heads);
+  header.add_unsigned(key("attention.head_count_kv"), o.kv_heads);
+  header.add_float(key("attention.layer_norm_rms_epsilon"), architecture.norm_epsilon);
+  if (architecture.head_width_key || o.head_width * o.heads != o.width) {
+    header.add_unsigned(key("attention.key_length"), o.head_width);
+    header.add_unsigned(key("attention.value_length"), o.head_width);
+  }
+  if (architecture.sliding_window) {
+    header.add_unsigned(key("attention.sliding_window"), o.sliding_window);
+  }
+  header.add_unsigned(key("vocab_size"), o.vocabulary);
+  add_rope_keys(header, o);
+  add_tokenizer_keys(header, o);
+}
+
+// Llama 3.1's rule with its own constants (low 1, high 4); llama.cpp's converter stores the result.
+std::vector<float> llama3_rope_factors(const FactoryOptions& options) {
+  constexpr double kLow = 1.0, kHigh = 4.0, kTwoPi = 6.283185307179586;
+  const double original = options.rope_original_context;
+  std::vector<float> factors;
+  for (uint32_t i = 0; i < options.head_width / 2; ++i) {
+    const double frequency =
+        std::pow(static_cast<double>(options.rope_base), -2.0 * i / options.head_width);
+    const double wave = kTwoPi / frequency;
+    double factor = options.rope_factor;
+    if (wave < original / kHigh) {
+      factor = 1.0;
+    } else if (wave <= original / kLow) {
+      const double smooth = (original / wave - kLow) / (kHigh - kLow);
+      factor = 1.0 / ((1.0 - smooth) / static_cast<double>(options.rope_factor) + smooth);
+    }
+    factors.push_back(static_cast<float>(factor));
+  }
+  return factors;
+}
+
+}  // namespace freehold::factory
