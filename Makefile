@@ -43,8 +43,9 @@ bench: build
 	$(BUILD)/freehold pull $(MODEL)
 	$(BUILD)/freehold bench $(MODEL)
 
+# make peers FILE=model.gguf PEERS=folder-with-llama-bench
 peers: build
-	@bench/peers
+	@bench/peers $(FILE) $(if $(PEERS),--peers $(PEERS))
 
 fmt:
 	@git ls-files -z '*.cc' '*.h' | xargs -0 clang-format-14 -i
