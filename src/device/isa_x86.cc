@@ -17,7 +17,6 @@ constexpr std::array kAvx512Needs{
     CpuNeed{"AVX512CD", &CpuReading::leaf7_ebx, 1u << 28},
     CpuNeed{"AVX512BW", &CpuReading::leaf7_ebx, 1u << 30},
     CpuNeed{"AVX512VL", &CpuReading::leaf7_ebx, 1u << 31},
-    CpuNeed{"AVX512_VBMI", &CpuReading::leaf7_ecx, 1u << 1},
     CpuNeed{"AVX512_VNNI", &CpuReading::leaf7_ecx, 1u << 11},
     CpuNeed{"AVX-512 state saved by the operating system", nullptr, 0xE6},
 };
