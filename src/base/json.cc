@@ -47,9 +47,17 @@ void append_escaped(std::string& out, char byte) {
   out += kHex[code & 15];
 }
 
+// Two texts that shortest() may give would read back as something else where readers tell integers
+// from other numbers: "-0" (the sign is lost) and digits beyond 64 bits (refused).
 template <class Number>
 std::string number_text(Number number) {
-  return std::isfinite(number) ? shortest(number) : "null";
+  if (!std::isfinite(number)) return "null";
+  if (number == 0 && std::signbit(number)) return "-0.0";
+  std::string text = shortest(number);
+  if (std::abs(number) >= Number{0x1p63} && text.find_first_of(".e") == std::string::npos) {
+    text += ".0";
+  }
+  return text;
 }
 
 }  // namespace

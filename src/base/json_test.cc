@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -55,6 +56,11 @@ TEST(JsonWriter, NumbersReadBackTheSame) {
   EXPECT_EQ(written(std::numeric_limits<double>::quiet_NaN()), "null");
   EXPECT_EQ(written(-std::numeric_limits<float>::infinity()), "null");
   EXPECT_EQ(written(std::numeric_limits<int64_t>::min()), "-9223372036854775808");
+  // Found by fuzz/json_fuzz.cc: as many digits as the other form, but no 64-bit integer.
+  for (const double number : {18446744073709551615.5e2, -0x1p70, 0x1p63, 1e22, -0.0, 3.0}) {
+    const double back = JsonValue::parse(written(number)).value().as_number().value();
+    EXPECT_EQ(std::bit_cast<uint64_t>(back), std::bit_cast<uint64_t>(number)) << written(number);
+  }
   RandomStream random(3);
   for (int i = 0; i < 20'000; ++i) {
     const float number = std::bit_cast<float>(random.next_u32());

@@ -85,7 +85,7 @@ class FileSystem {
   virtual Status truncate(const std::string& path, uint64_t bytes) = 0;
   /// With all parents, on stable storage when it returns; fine where it is there.
   virtual Status make_directories(const std::string& path) = 0;
-  /// Sorted by name.
+  /// Sorted by name. A symbolic link is listed as a file, so that no walk leaves the tree.
   virtual Result<std::vector<DirectoryEntry>> list(const std::string& path) = 0;
   virtual Result<FileIdentity> stat(const std::string& path) = 0;
   /// Entries of the directory are on stable storage when it returns (after create, rename, remove).

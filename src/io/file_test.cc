@@ -174,6 +174,16 @@ TEST(SystemFiles, DoesNotHangOnAPipe) {
   std::filesystem::remove_all(name);
 }
 
+TEST(SystemFiles, ListsLinksAsFiles) {
+  char name[] = "/tmp/freehold_io_XXXXXX";
+  ASSERT_NE(::mkdtemp(name), nullptr);
+  ASSERT_EQ(::symlink("/", (std::string(name) + "/link").c_str()), 0);
+  const auto entries = make_system_files()->list(name).value();
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT_FALSE(entries[0].is_directory);
+  std::filesystem::remove_all(name);
+}
+
 TEST(SimulatedDisk, FaultsByScript) {
   SimulatedFileSystem disk;
   disk.put("/d/a", "content");
@@ -268,6 +278,21 @@ TEST(SimulatedDisk, PowerLossTearsWhatWasNotSynced) {
   int broken = 0;
   count_outcomes(false, old_state, new_state, broken);
   EXPECT_GT(broken, 0);
+}
+
+// What was renamed and synced does not come back under its old name.
+TEST(SimulatedDisk, OneEntryKeepsItsOrder) {
+  for (uint64_t seed = 0; seed < 16; ++seed) {
+    SimulatedFileSystem disk;
+    disk.put("/d/x", "");
+    disk.put("/e/x", "");
+    write_all(disk, "/e/new", "text");
+    disk.rename("/e/new", "/d/a").value();
+    disk.sync_directory("/d").value();
+    disk.restart(seed);
+    EXPECT_EQ(disk.content("/d/a"), "text");
+    EXPECT_FALSE(disk.exists("/e/new"));
+  }
 }
 
 TEST(Paths, Parents) {

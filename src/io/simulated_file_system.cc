@@ -152,6 +152,29 @@ struct SimulatedFileSystem::Disk {
     pending.push_back(std::move(change));
   }
 
+  /// Makes the pending changes of a directory durable, and with each every earlier one of the same
+  /// entries: a file system keeps the order of what happens to one entry.
+  void commit(const std::string& directory) {
+    std::set<std::string> touched;
+    std::vector<bool> chosen(pending.size(), false);
+    for (size_t i = pending.size(); i-- > 0;) {
+      for (const auto& [path, inode] : pending[i].edits) {
+        if (parent_path(path) == directory || touched.contains(path)) chosen[i] = true;
+      }
+      if (!chosen[i]) continue;
+      for (const auto& [path, inode] : pending[i].edits) touched.insert(path);
+    }
+    std::vector<PendingChange> left;
+    for (size_t i = 0; i < pending.size(); ++i) {
+      if (!chosen[i]) {
+        left.push_back(std::move(pending[i]));
+        continue;
+      }
+      for (const auto& [path, inode] : pending[i].edits) apply(durable_files, path, inode);
+    }
+    pending = std::move(left);
+  }
+
   static void apply(Entries& entries, const std::string& path, const InodePointer& inode) {
     if (inode == nullptr) {
       entries.erase(path);
@@ -425,18 +448,7 @@ Status SimulatedFileSystem::sync_directory(const std::string& given) {
     return system_error(error, "sync", given);
   }
   if (!disk_->directories.contains(path)) return system_error(ENOENT, "sync", given);
-  std::vector<PendingChange> left;
-  for (PendingChange& change : disk_->pending) {
-    const bool touches =
-        std::any_of(change.edits.begin(), change.edits.end(),
-                    [&path](const auto& edit) { return parent_path(edit.first) == path; });
-    if (!touches) {
-      left.push_back(std::move(change));
-      continue;
-    }
-    for (const auto& [file, inode] : change.edits) Disk::apply(disk_->durable_files, file, inode);
-  }
-  disk_->pending = std::move(left);
+  disk_->commit(path);
   return {};
 }
 
@@ -559,6 +571,8 @@ void SimulatedFileSystem::restart(uint64_t seed) {
   }
   std::set<Inode*> seen;
   for (const auto& [path, inode] : files) {
+    // A removal of this file that was lost takes the removal of its folder with it.
+    disk_->add_directories(parent_path(path));
     if (!seen.insert(inode.get()).second) continue;
     inode->content = Disk::survivor(*inode, dice);
     inode->durable = inode->content;

@@ -206,7 +206,7 @@ class SystemFileSystem final : public FileSystem {
       if (name == "." || name == "..") continue;
       struct stat status {};
       // An entry that goes away while we look is not there.
-      if (::fstatat(::dirfd(folder), name.c_str(), &status, 0) != 0) continue;
+      if (::fstatat(::dirfd(folder), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
       const bool is_directory = S_ISDIR(status.st_mode);
       entries.push_back(
           {name, is_directory, is_directory ? 0 : static_cast<uint64_t>(status.st_size)});

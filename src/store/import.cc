@@ -1,0 +1,135 @@
+// Store::import and Store::verify: the two that read a whole model.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "store/blob_writer.h"
+#include "store/store.h"
+
+namespace freehold::store {
+
+namespace {
+
+constexpr size_t kBufferBytes = 1u << 20;
+constexpr uint64_t kSpareBytes = 1u << 20;  // for records, checksums and the file system's own
+constexpr std::string_view kGgufMagic = "GGUF";
+
+/// Hands the file to `take` piece by piece, with progress. Ends early only by an error.
+Status read_through(io::ReadableFile& file, Observer& observer,
+                    const std::function<Status(std::span<const std::byte>)>& take) {
+  std::vector<std::byte> buffer(kBufferBytes);
+  for (uint64_t at = 0; at < file.size();) {
+    if (observer.cancelled()) return interrupted("stopped", "run it again");
+    const auto piece = std::span(buffer).first(
+        static_cast<size_t>(std::min<uint64_t>(file.size() - at, kBufferBytes)));
+    TRY(file.read_exactly(at, piece));
+    TRY(take(piece));
+    at += piece.size();
+    observer.on_progress({.phase = Phase::kChecking, .bytes_done = at, .bytes_total = file.size()});
+  }
+  return {};
+}
+
+Status check_is_gguf(io::ReadableFile& file) {
+  std::string magic(kGgufMagic.size(), '\0');
+  const size_t got = TRY(file.read_at(0, std::as_writable_bytes(std::span(magic))));
+  if (got == magic.size() && magic == kGgufMagic) return {};
+  return Error{ErrorCode::kDamaged, file.path() + " is not a GGUF file",
+               "models are imported as GGUF; convert it first"};
+}
+
+/// "name-00001-of-00003.gguf": one blob cannot hold it.
+bool is_shard(std::string_view path) {
+  const size_t of = path.rfind("-of-");
+  return of != std::string_view::npos && of >= 6 && path.ends_with(".gguf") &&
+         path.size() == of + 4 + 5 + 5 && path[of - 6] == '-';
+}
+
+}  // namespace
+
+Result<ModelRecord> Store::import(const std::string& path, std::string_view text,
+                                  Observer& observer) {
+  ModelRecord record;
+  record.name = TRY(parse_name(text));
+  if (is_shard(path)) {
+    return Error{ErrorCode::kUsage,
+                 path + " is one of several shards; importing those is not there yet",
+                 "run it by its path"};
+  }
+  const std::unique_ptr<io::ReadableFile> source = TRY(files().open(path));
+  TRY(check_is_gguf(*source));
+  const io::FileIdentity before = TRY(source->identity());
+  TRY(make_folders());
+  const std::unique_ptr<io::FileLock> working = TRY(lock_or_wait(
+      files(), paths_.import_lock(), "another import is running; waiting for it", observer));
+  TRY(remove_tree(files(), paths_.import_work()));
+  TRY(check_space(files(), paths_.home(), source->size() + kSpareBytes));
+  TRY(files().make_directories(paths_.import_work()));
+  const std::string temporary = paths_.import_work() + "/model";
+  BlobWriter writer = TRY(BlobWriter::begin(files(), temporary));
+  const Status copied = read_through(
+      *source, observer, [&writer](std::span<const std::byte> piece) { return writer.add(piece); });
+  if (!copied.ok()) {
+    (void)remove_tree(files(), paths_.import_work()).ok();
+    return copied.error();
+  }
+  if (TRY(source->identity()) != before) {
+    (void)remove_tree(files(), paths_.import_work()).ok();
+    return Error{ErrorCode::kFailed, path + " changed while it was read", "import it again"};
+  }
+  const BlobHashes hashes = TRY(std::move(writer).finish());
+  record.sha256 = hashes.sha256;
+  record.bytes = source->size();
+  record.licence = "unknown";
+  record.source = "import";
+  record.added_s = services_.clock.wall_ns() / 1'000'000'000;
+  const std::unique_ptr<io::FileLock> lock = TRY(lock_for_change());
+  TRY(check_name_free(record));
+  if (!blob_is_whole(record.sha256, record.bytes)) {
+    TRY(publish_blob(*lock, temporary, record.sha256, hashes.panels));
+  }
+  TRY(write_record(*lock, record));
+  (void)remove_tree(files(), paths_.import_work()).ok();
+  return record;
+}
+
+Status Store::verify(std::string_view name, Observer& observer) const {
+  const ModelRecord record = TRY(show(name));
+  const std::string path = TRY(resolve(record.name.text()));
+  const std::unique_ptr<io::ReadableFile> file = TRY(files().open(path));
+  Sha256 sha256;
+  io::PanelChecksumBuilder builder;
+  TRY(read_through(*file, observer, [&](std::span<const std::byte> piece) -> Status {
+    sha256.add(piece);
+    builder.add(piece);
+    return {};
+  }));
+  const std::string fix = fmt::format(
+      "remove and fetch it again: freehold rm {0}; freehold pull {0}", short_text(record.name));
+  const io::PanelChecksums panels = std::move(builder).finish();
+  const Result<io::PanelChecksums> kept = io::read_panel_checksums(files(), path);
+  if (std::move(sha256).finish() == record.sha256) {
+    if (kept.ok() && *kept == panels) return {};
+    return Error{
+        ErrorCode::kDamaged,
+        fmt::format("{} is whole, but its checksum table is not: {}", short_text(record.name),
+                    kept.ok() ? "it is another model's" : kept.error().message),
+        fix};
+  }
+  std::vector<std::string> places;
+  constexpr size_t kPlacesMax = 4;
+  for (size_t i = 0; kept.ok() && i < panels.panels.size() && places.size() < kPlacesMax; ++i) {
+    if (i < kept->panels.size() && kept->panels[i] == panels.panels[i]) continue;
+    places.push_back(base::human_bytes(static_cast<uint64_t>(i) * io::kChecksumPanelBytes));
+  }
+  return Error{
+      ErrorCode::kDamaged,
+      fmt::format("{} is damaged: {} has not the hash it is named by{}{}", short_text(record.name),
+                  path, places.empty() ? "" : "; damage near ", fmt::join(places, ", ")),
+      fix};
+}
+
+}  // namespace freehold::store

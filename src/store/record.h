@@ -1,0 +1,37 @@
+#pragma once
+// What the store knows of one name: a small JSON file, models/NAME/TAG.json, version 1. The store
+// reads its own records as outside input: a person may have edited them.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "store/name.h"
+
+namespace freehold::store {
+
+inline constexpr uint64_t kRecordVersion = 1;
+inline constexpr uint64_t kRecordBytesMax = 64u << 10;
+
+struct ModelRecord {
+  ModelName name;
+  std::string sha256;  ///< of the blob, 64 hex digits
+  uint64_t bytes = 0;
+  std::string licence;  ///< SPDX id, or "unknown"
+  std::string licence_title;
+  std::string description;
+  std::string source;        ///< where it came from, for people: "catalogue", "import"
+  bool third_party = false;  ///< uploaded by someone else than its publisher
+  int64_t added_s = 0;       ///< seconds since 1970 UTC
+
+  bool operator==(const ModelRecord&) const = default;
+};
+
+std::string encode_record(const ModelRecord& record);
+
+/// kDamaged where the text is no record, kRefused where a newer program wrote it.
+Result<ModelRecord> parse_record(std::string_view text);
+
+}  // namespace freehold::store

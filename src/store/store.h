@@ -1,0 +1,113 @@
+#pragma once
+// The models on this machine: blobs named by their SHA-256, names on top, all under one folder. At
+// any moment a model is there whole or not at all: a crash, a full disk or a pulled plug leaves the
+// old state or the new one, and what is left over is cleared away at the next change.
+// Not a cache: nothing is removed unless asked. Any number of processes may use one store at once;
+// within a process, one thread an object. Nothing contacts a network except pull().
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "io/file.h"
+#include "io/panel_checksums.h"
+#include "io/process.h"
+#include "store/catalogue.h"
+#include "store/observer.h"
+#include "store/record.h"
+#include "store/store_files.h"
+
+namespace freehold::store {
+
+/// What the store works with; all outlive it.
+struct StoreServices {
+  io::FileSystem& files;
+  io::ProcessRunner& processes;
+  base::Clock& clock;
+  const Catalogue& catalogue;
+};
+
+/// What list() found.
+struct StoreListing {
+  std::vector<ModelRecord> models;  ///< sorted by name
+  std::vector<std::string> broken;  ///< a line each for records that cannot be read
+};
+
+struct PullOptions {
+  bool offline = false;  ///< Refuse (kRefused) before any contact; what is here already is fine.
+  /// The registry's own client and its first arguments.
+  std::vector<std::string> registry_client = {"python3", "-m", "pip"};
+};
+
+struct PullReport {
+  ModelRecord record;
+  bool already_here = false;  ///< nothing had to be fetched
+  size_t parts_resumed = 0;   ///< kept from an earlier run
+};
+
+class Store {
+ public:
+  /// `home` need not be there. Nothing is written until something is stored.
+  static Store open(const StoreServices& services, std::string home);
+
+  /// The file of a MODEL argument: a path as it is (docs/CLI.md), a name's blob. kNotFound with
+  /// what to do where there is none, kUsage where it is no name, kDamaged where the blob is gone.
+  Result<std::string> resolve(std::string_view model) const;
+
+  /// What is known of a name.
+  Result<ModelRecord> show(std::string_view name) const;
+  Result<StoreListing> list() const;
+
+  /// Takes a name away, and the blob where no other name has it. Also discards an interrupted pull.
+  Status remove(std::string_view name);
+  /// A second name for the same blob. kRefused where `to` is another model's.
+  Status copy(std::string_view from, std::string_view to);
+  /// Reads the whole blob again: kDamaged with the damaged places where it is not what it was.
+  Status verify(std::string_view name, Observer& observer) const;
+  /// Copies a GGUF file into the store under `name`.
+  Result<ModelRecord> import(const std::string& path, std::string_view name, Observer& observer);
+  /// Fetches a model of the catalogue. Interrupted work is kept and gone on with.
+  Result<PullReport> pull(std::string_view name, const PullOptions& options, Observer& observer);
+
+  const std::string& home() const { return paths_.home(); }
+  /// Where a record's bytes are.
+  std::string blob_path(const ModelRecord& record) const { return paths_.blob(record.sha256); }
+
+ private:
+  friend class Puller;
+  Store(const StoreServices& services, std::string home)
+      : services_(services), paths_(std::move(home)) {}
+
+  io::FileSystem& files() const { return services_.files; }
+  Result<ModelRecord> read_record(const ModelName& name) const;
+  Error no_such_model(std::string_view text) const;
+  Status make_folders();
+  /// The lock under which names and blobs change.
+  Result<std::unique_ptr<io::FileLock>> lock_for_change();
+  void clear_leftovers(const io::FileLock& held);
+  void remove_unnamed_blobs(const io::FileLock& held);
+  void clear_finished_work();
+  /// kRefused where `name` belongs to another blob, or to a name that differs only in case.
+  /// Asked early, to fail before the work, and again under the lock, to be sure.
+  Status check_name_free(const ModelRecord& record) const;
+  Status write_record(const io::FileLock& held, const ModelRecord& record);
+  bool blob_is_whole(const std::string& sha256, uint64_t bytes) const;
+  /// Moves a finished temporary file into the blobs, its checksums first.
+  Status publish_blob(const io::FileLock& held, const std::string& temporary,
+                      const std::string& sha256, const io::PanelChecksums& panels);
+
+  StoreServices services_;
+  StorePaths paths_;
+};
+
+/// Where the store is: FREEHOLD_HOME, else XDG_DATA_HOME/freehold, else HOME/.local/share/freehold,
+/// by a look-up in the environment (nullptr: not set). kUsage where none is set or a path is
+/// relative.
+Result<std::string> store_home(const std::function<const char*(const char*)>& environment);
+
+}  // namespace freehold::store
