@@ -17,6 +17,8 @@ struct LanesAvx2 {
   using F = __m256;
   static constexpr size_t kRows = 8;
   static constexpr size_t kColumns = 4;
+  static constexpr size_t kChains = 4;
+  static constexpr bool kFuseTwo = false;
   static constexpr bool kSignedTiles = true;
 
   // Memory. `rows` points at the first row's bytes, the others follow at `stride`.

@@ -18,6 +18,8 @@ struct LanesAvx512Vnni {
   using F = __m512;
   static constexpr size_t kRows = 16;
   static constexpr size_t kColumns = 8;
+  static constexpr size_t kChains = 16;
+  static constexpr bool kFuseTwo = true;
   static constexpr bool kSignedTiles = false;
 
   // Memory. `rows` points at the first row's bytes, the others follow at `stride`.

@@ -20,6 +20,8 @@ namespace freehold::quant {
 struct LanesEmulated {
   static constexpr size_t kRows = 16;
   static constexpr size_t kColumns = 4;
+  static constexpr size_t kChains = 4;
+  static constexpr bool kFuseTwo = true;
   static constexpr bool kSignedTiles = false;
   struct I {
     uint32_t lane[kRows];

@@ -17,6 +17,11 @@
 //   sink.pair
 //                                   for i = 0 … kPairs - 1 unless the pair is constant
 //
+// A back end says kRows (lanes), kColumns (columns in registers at once), kChains (sums in flight
+// that hide the dot's latency), kFuseTwo (whether two columns are multiplied while unpacking, as
+// one always is; it measures 10 % better with 32 registers) and kSignedTiles (which bytes it
+// likes).
+//
 // Everything here is templates inlined into one function per format and back end, so that code for
 // one instruction set can never be linked into another's. Memory: only the stack, about 16 KB.
 
@@ -165,47 +170,121 @@ struct StoringSink {
   }
 };
 
-/// Adds sub-block j of a stored block to the sums of C columns.
-template <class T, class L, size_t C>
-FREEHOLD_INLINE void add_sub_block(const typename Tile<T, L>::Block& block, size_t j,
-                                   const int8_t* const (&q)[C], typename L::I (&sum)[C]) {
+/// Adds J sub-blocks, from j on, of a stored block to the sums of C columns: J x C sums in flight
+/// hide the latency of the dot instructions.
+template <class T, class L, size_t C, size_t J>
+FREEHOLD_INLINE void add_sub_blocks(const typename Tile<T, L>::Block& block, size_t j,
+                                    const int8_t* const (&q)[C], typename L::I (&sum)[C]) {
   using I = typename L::I;
   constexpr size_t kChunk = L::template chunk<T>();
   repeat<T::kSubValues / 4 / kChunk>([&](auto chunk) __attribute__((always_inline)) {
-    I part[C];
-    repeat<C>([&](auto c)
-                  __attribute__((always_inline)) { part[c] = L::template open<T>(sum[c]); });
+    I part[J][C];
+    repeat<J * C>([&](auto i) __attribute__((always_inline)) {
+      part[i / C][i % C] = L::template open<T>(sum[i % C]);
+    });
     repeat<kChunk>([&](auto k) __attribute__((always_inline)) {
       constexpr size_t kDword = chunk * kChunk + k;
-      const I bytes = block.bytes[j][kDword];
-      repeat<C>([&](auto c) __attribute__((always_inline)) {
-        part[c] = L::template dot<T>(part[c], bytes, q[c] + j * T::kSubValues + 4 * kDword);
+      repeat<J>([&](auto next) __attribute__((always_inline)) {
+        const I bytes = block.bytes[j + next][kDword];
+        const size_t at = (j + next) * T::kSubValues + 4 * kDword;
+        repeat<C>([&](auto c) __attribute__((always_inline)) {
+          part[next][c] = L::template dot<T>(part[next][c], bytes, q[c] + at);
+        });
       });
     });
-    const I scale = block.scale[j];
-    repeat<C>([&](auto c) __attribute__((always_inline)) {
-      sum[c] = L::template close<T>(sum[c], part[c], scale);
+    repeat<J>([&](auto next) __attribute__((always_inline)) {
+      const I scale = block.scale[j + next];
+      repeat<C>([&](auto c) __attribute__((always_inline)) {
+        sum[c] = L::template close<T>(sum[c], part[next][c], scale);
+      });
     });
   });
 }
 
-/// The pair term of a stored block for C columns, into `target` (S or M, both zero before).
-template <class T, class L, size_t C>
-FREEHOLD_INLINE void add_pairs(const typename Tile<T, L>::Block& block,
-                               const int16_t* const (&sums)[C], typename L::I (&target)[C]) {
+/// The pair term of a stored block for one column, onto `target`.
+template <class T, class L>
+FREEHOLD_INLINE typename L::I add_pairs(const typename Tile<T, L>::Block& block,
+                                        const int16_t* sums, typename L::I target) {
   if constexpr (TileShape<T, L>::kHasPairs) {
     repeat<TileShape<T, L>::kPairs>([&](auto i) __attribute__((always_inline)) {
-      typename L::I pairs = L::zero();
       if constexpr (T::kConstantPair != 0) {
-        pairs = L::splat_pair(T::kConstantPair);
+        target = L::dot_pairs(target, L::splat_pair(T::kConstantPair), sums + 2 * i);
       } else {
-        pairs = block.pair[i];
+        target = L::dot_pairs(target, block.pair[i], sums + 2 * i);
       }
-      repeat<C>([&](auto c) __attribute__((always_inline)) {
-        target[c] = L::dot_pairs(target[c], pairs, sums[c] + 2 * i);
-      });
     });
   }
+  return target;
+}
+
+/// What C columns need of one or more blocks while they pass through registers.
+template <class L, size_t C>
+struct ColumnGroup {
+  const int8_t* q[C];
+  const int16_t* sums[C];
+  const float* d[C];
+  typename L::F chain[C];
+};
+
+/// B stored blocks, one after the other in the chains but together in the integer sums.
+template <class T, class L, size_t C, size_t B>
+FREEHOLD_INLINE void multiply_blocks(const typename Tile<T, L>::Block* block,
+                                     ColumnGroup<L, C>& group) {
+  using I = typename L::I;
+  constexpr size_t kSubBlocks = TileShape<T, L>::kSubBlocks;
+  constexpr size_t kWanted = L::kChains / C > 0 ? L::kChains / C : 1;
+  constexpr size_t kTogether = kWanted < kSubBlocks ? kWanted : kSubBlocks;
+  I sum[B][C];
+  repeat<B * C>([&](auto i) __attribute__((always_inline)) {
+    constexpr size_t b = i / C;
+    constexpr size_t c = i % C;
+    sum[b][c] = L::zero();
+    if constexpr (T::kPairTerm == PairTerm::kIntoSum) {
+      sum[b][c] = add_pairs<T, L>(block[b], group.sums[c] + b * (T::kValues / 16), sum[b][c]);
+    }
+  });
+  if constexpr (kSubBlocks == 1) {
+    // Unscaled: the dwords of all B blocks in turn.
+    constexpr size_t kChunk = L::template chunk<T>();
+    repeat<T::kValues / 4 / kChunk>([&](auto chunk) __attribute__((always_inline)) {
+      I part[B][C];
+      repeat<B * C>([&](auto i) __attribute__((always_inline)) {
+        part[i / C][i % C] = L::template open<T>(sum[i / C][i % C]);
+      });
+      repeat<kChunk * B>([&](auto i) __attribute__((always_inline)) {
+        constexpr size_t kDword = chunk * kChunk + i / B;
+        const I bytes = block[i % B].bytes[0][kDword];
+        repeat<C>([&](auto c) __attribute__((always_inline)) {
+          part[i % B][c] = L::template dot<T>(part[i % B][c], bytes,
+                                              group.q[c] + i % B * T::kValues + 4 * kDword);
+        });
+      });
+      repeat<B * C>([&](auto i) __attribute__((always_inline)) {
+        sum[i / C][i % C] =
+            L::template close<T>(sum[i / C][i % C], part[i / C][i % C], L::no_scale());
+      });
+    });
+  } else {
+    static_assert(B == 1);
+    for (size_t j = 0; j < kSubBlocks; j += kTogether) {
+      add_sub_blocks<T, L, C, kTogether>(*block, j, group.q, sum[0]);
+    }
+  }
+  repeat<B * C>([&](auto i) __attribute__((always_inline)) {
+    constexpr size_t b = i / C;
+    constexpr size_t c = i % C;
+    I second = L::zero();
+    if constexpr (TileShape<T, L>::kHasSecond) {
+      second = add_pairs<T, L>(block[b], group.sums[c] + b * (T::kValues / 16), second);
+    }
+    group.chain[c] =
+        chain_step<T, L>(sum[b][c], second, block[b].w, block[b].v, group.d[c][b], group.chain[c]);
+  });
+  repeat<C>([&](auto c) __attribute__((always_inline)) {
+    group.q[c] += B * T::kValues;
+    group.sums[c] += B * (T::kValues / 16);
+    group.d[c] += B;
+  });
 }
 
 /// C columns times `blocks` stored blocks, the first of them number `first`; chains[c] go on.
@@ -213,38 +292,25 @@ template <class T, class L, size_t C>
 FREEHOLD_INLINE void multiply_columns(const Tile<T, L>& tile, size_t first, size_t blocks,
                                       const ActivationView& x, size_t column,
                                       float (*chains)[L::kRows]) {
-  using I = typename L::I;
-  using F = typename L::F;
-  const int8_t* q[C];
-  const int16_t* sums[C];
-  const float* d[C];
-  F chain[C];
+  constexpr size_t kWanted = L::kChains / C > 0 ? L::kChains / C : 1;
+  constexpr size_t kTogether =
+      kWanted < TileShape<T, L>::kBlocks ? kWanted : TileShape<T, L>::kBlocks;
+  ColumnGroup<L, C> group;
   repeat<C>([&](auto c) __attribute__((always_inline)) {
     const Column source = column_of(x, column + c);
-    q[c] = source.q + first * T::kValues;
-    sums[c] = source.sums + first * (T::kValues / 16);
-    d[c] = source.d + first;
-    chain[c] = L::load(chains[c]);
+    group.q[c] = source.q + first * T::kValues;
+    group.sums[c] = source.sums + first * (T::kValues / 16);
+    group.d[c] = source.d + first;
+    group.chain[c] = L::load(chains[c]);
   });
-  for (size_t b = 0; b < blocks; ++b) {
-    const typename Tile<T, L>::Block& block = tile.block[b];
-    I sum[C];
-    I second[C];
-    repeat<C>([&](auto c) __attribute__((always_inline)) {
-      sum[c] = L::zero();
-      second[c] = L::zero();
-    });
-    add_pairs<T, L, C>(block, sums, T::kPairTerm == PairTerm::kIntoSum ? sum : second);
-    for (size_t j = 0; j < TileShape<T, L>::kSubBlocks; ++j) {
-      add_sub_block<T, L, C>(block, j, q, sum);
-    }
-    repeat<C>([&](auto c) __attribute__((always_inline)) {
-      chain[c] = chain_step<T, L>(sum[c], second[c], block.w, block.v, d[c][b], chain[c]);
-      q[c] += T::kValues;
-      sums[c] += T::kValues / 16;
-    });
+  size_t b = 0;
+  for (; b + kTogether <= blocks; b += kTogether) {
+    multiply_blocks<T, L, C, kTogether>(tile.block + b, group);
   }
-  repeat<C>([&](auto c) __attribute__((always_inline)) { L::store(chains[c], chain[c]); });
+  if constexpr (kTogether > 1) {
+    for (; b < blocks; ++b) multiply_blocks<T, L, C, 1>(tile.block + b, group);
+  }
+  repeat<C>([&](auto c) __attribute__((always_inline)) { L::store(chains[c], group.chain[c]); });
 }
 
 /// The rows of one group: read in place, or, at a panel's end, staged block by block with zero rows
@@ -365,6 +431,12 @@ FREEHOLD_INLINE void dot_tiles(const PanelDot& task) {
     if (task.x.columns == 1) {
       multiply_fused<T, L, 1>(task, row, 0);
       continue;
+    }
+    if constexpr (L::kFuseTwo) {
+      if (task.x.columns == 2) {
+        multiply_fused<T, L, 2>(task, row, 0);
+        continue;
+      }
     }
     for (size_t column = 0; column < task.x.columns; column += kColumnsAtOnce) {
       const size_t left = task.x.columns - column;
