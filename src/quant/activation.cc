@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "quant/activation_paths.h"
 
 namespace freehold::quant {
 namespace {
@@ -42,10 +43,12 @@ void quantise_group(const float* x, size_t count, int8_t* q, float* d) {
 }  // namespace
 
 bool all_finite(const float* x, size_t width) {
+  // No early return, so that the compiler can look at several at once.
+  uint32_t bad = 0;
   for (size_t i = 0; i < width; ++i) {
-    if ((base::load_le<uint32_t>(x + i) & 0x7F800000u) == 0x7F800000u) return false;
+    bad |= (base::load_le<uint32_t>(x + i) & 0x7F800000u) == 0x7F800000u ? 1u : 0u;
   }
-  return true;
+  return bad == 0;
 }
 
 bool quantise_row_ref(const QuantiseRow& task) {
@@ -71,6 +74,6 @@ bool quantise_row_ref(const QuantiseRow& task) {
   return true;
 }
 
-QuantiseRowFn quantise_row(device::Isa) { return &quantise_row_ref; }
+QuantiseRowFn quantise_row(device::Isa isa) { return fast_quantise_row(isa); }
 
 }  // namespace freehold::quant
