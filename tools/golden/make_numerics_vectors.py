@@ -499,4 +499,5 @@ def main():
     write_attention()
 
 
-main()
+if __name__ == "__main__":
+    main()
