@@ -92,10 +92,10 @@ VARIANTS = {
                         sliding_attention=dict(rope_type="default", rope_theta=10000.0)))),
     "gemma3_linear": dict(
         arch="gemma3", seed=302, tokens=64,
-        why="linear scaling on global layers only, local base 5000, window 24, width 48",
+        why="linear scaling on global layers only, local base 5000, window 24, logit soft-cap",
         config=dict(hidden_size=48, intermediate_size=32, num_hidden_layers=6,
                     num_attention_heads=4, num_key_value_heads=2, head_dim=8, rms_norm_eps=1e-6,
-                    sliding_window=24, query_pre_attn_scalar=8,
+                    sliding_window=24, query_pre_attn_scalar=8, final_logit_softcapping=0.25,
                     rope_parameters=dict(
                         full_attention=dict(rope_type="linear", rope_theta=1000000.0, factor=8.0),
                         sliding_attention=dict(rope_type="default", rope_theta=5000.0)))),
@@ -253,6 +253,8 @@ def write_keys(writer, arch, config):
         writer.add_value_length(head_dim)
     if arch == "gemma3":
         writer.add_sliding_window(config.sliding_window)
+        if config.final_logit_softcapping:
+            writer.add_final_logit_softcapping(config.final_logit_softcapping)
     writer.add_vocab_size(config.vocab_size)
     if arch == "llama":
         writer.add_rope_dimension_count(head_dim)
@@ -338,6 +340,7 @@ def is_blind(arch, mutant, config):
            "value_head_modulo": 1 < config.num_key_value_heads < config.num_attention_heads}
     if arch == "gemma3":
         scalar = config.query_pre_attn_scalar
+        has["softcap_missing"] = bool(config.final_logit_softcapping)
         has["scale_from_head_dim"] = head_dim != scalar
         has["scale_from_embedding"] = width_per_head != scalar
     else:

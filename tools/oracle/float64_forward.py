@@ -42,7 +42,7 @@ MUTANTS = {
         "pattern_every_5", "qk_norm_after_rope", "qk_norm_missing", "post_norms_missing",
         "post_norm_after_residual", "gelu_erf", "gelu_to_silu", "norm_plus_one_twice", "eps_1e-5",
         "scale_from_head_dim", "scale_from_embedding", "scaling_on_local_too",
-        "rope_scaling_missing", "pairing_interleaved", "gqa_modulo"],
+        "rope_scaling_missing", "pairing_interleaved", "gqa_modulo", "softcap_missing"],
 }
 
 
@@ -291,7 +291,7 @@ class Forward:
             name = "token_embd.weight"
         for start in range(0, self.w.row_count(name), OUTPUT_ROWS_PER_STEP):
             part = hidden @ self.w.rows(name, slice(start, start + OUTPUT_ROWS_PER_STEP)).T
-            if self.h.softcap:
+            if self.h.softcap and self.mutate != "softcap_missing":
                 part = torch.tanh(part / self.h.softcap) * self.h.softcap
             out[:, start:start + part.shape[1]] = part.numpy()
 
