@@ -1,0 +1,94 @@
+#include "model/tokenizer/token_kinds.h"
+
+#include <algorithm>
+
+namespace freehold::model {
+namespace {
+
+struct EndMark {
+  std::string_view text;
+  bool user_defined_counts;  // "</s>" is a strike-through tag in gemma's user-defined tokens
+};
+
+// End marks by their text, for files whose metadata names only one of several. Sources: the chat
+// templates of the families in the comments.
+constexpr EndMark kEndMarks[] = {
+    {"<|im_end|>", true},             // ChatML: qwen, smollm
+    {"<|endoftext|>", true},          // gpt-2, qwen, phi
+    {"<|eot_id|>", true},             // llama-3
+    {"<|eom_id|>", true},             // llama-3, tool calls
+    {"<|end_of_text|>", true},        // llama-3, granite
+    {"<|eot|>", true},                // llama-4
+    {"<|end|>", true},                // phi-3
+    {"<|return|>", true},             // gpt-oss
+    {"<|call|>", true},               // gpt-oss
+    {"<end_of_turn>", true},          // gemma
+    {"<turn|>", true},                // gemma-4
+    {"<eos>", false},                 // gemma
+    {"</s>", false},                  // llama-2, mistral
+    {"<EOT>", true},                  // codellama
+    {"[EOT]", true},                  // kimi
+    {"[EOS]", true},                  // kimi
+    {"<end_of_utterance>", true},     // smolvlm
+    {"<｜end▁of▁sentence｜>", true},  // deepseek
+    {"<|fim_pad|>", true},            // qwen-coder: what follows is another file's
+    {"<|repo_name|>", true},          // qwen-coder
+    {"<|file_sep|>", true},           // qwen-coder
+};
+
+bool is_end_mark(std::string_view text, TokenType type) {
+  if (type != TokenType::kControl && type != TokenType::kUserDefined) return false;
+  return std::any_of(std::begin(kEndMarks), std::end(kEndMarks), [&](const EndMark& mark) {
+    return mark.text == text && (type == TokenType::kControl || mark.user_defined_counts);
+  });
+}
+
+/// In gpt-oss "<|end|>" closes a message, not the answer; its vocabulary has the two that do.
+std::optional<size_t> message_end_of_harmony(const Vocabulary& vocabulary) {
+  bool has_return = false, has_call = false;
+  std::optional<size_t> end;
+  for (size_t token = 0; token < vocabulary.tokens.size(); ++token) {
+    if (vocabulary.type(token) == TokenType::kNormal) continue;
+    const std::string_view text = vocabulary.tokens[token];
+    has_return = has_return || text == "<|return|>";
+    has_call = has_call || text == "<|call|>";
+    if (text == "<|end|>") end = token;
+  }
+  return has_return && has_call ? end : std::nullopt;
+}
+
+}  // namespace
+
+Result<TokenKinds> TokenKinds::create(const Vocabulary& vocabulary, std::optional<TokenId> eos) {
+  TokenKinds kinds;
+  const size_t count = vocabulary.tokens.size();
+  kinds.bits_.assign(count, 0);
+  for (size_t token = 0; token < count; ++token) {
+    const TokenType type = vocabulary.type(token);
+    uint8_t& bits = kinds.bits_[token];
+    if (type == TokenType::kNormal || type == TokenType::kByte) continue;
+    if (type == TokenType::kControl || type == TokenType::kUnknown) bits |= kSpecialBit;
+    if ((bits & kSpecialBit) != 0 || type == TokenType::kUnused) bits |= kControlBit;
+    if (is_end_mark(vocabulary.tokens[token], type)) bits |= kControlBit | kEndBit | kSpecialBit;
+  }
+  std::optional<uint64_t> end_of_text;
+  if (eos.has_value()) end_of_text = static_cast<uint64_t>(*eos);
+  for (const auto& id : {end_of_text, vocabulary.eot, vocabulary.eom}) {
+    if (id.has_value()) kinds.bits_[*id] |= kControlBit | kEndBit | kSpecialBit;
+  }
+  if (const auto end = message_end_of_harmony(vocabulary)) {
+    if (end_of_text != *end) kinds.bits_[*end] &= static_cast<uint8_t>(~kEndBit);
+  }
+  std::vector<std::pair<std::string_view, int32_t>> all, user_defined;
+  for (size_t token = 0; token < count; ++token) {
+    const bool special = (kinds.bits_[token] & kSpecialBit) != 0;
+    if (!special && vocabulary.type(token) != TokenType::kUserDefined) continue;
+    all.emplace_back(vocabulary.tokens[token], static_cast<int32_t>(token));
+    if (!special) user_defined.push_back(all.back());
+  }
+  kinds.all_ = TRY(SpecialTokenFinder::create(all));
+  kinds.user_defined_ = TRY(SpecialTokenFinder::create(user_defined));
+  return kinds;
+}
+
+}  // namespace freehold::model

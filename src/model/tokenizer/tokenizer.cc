@@ -1,0 +1,33 @@
+#include "model/tokenizer/tokenizer.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "model/tokenizer/byte_level.h"
+#include "model/tokenizer/create.h"
+#include "model/tokenizer/sentence_piece.h"
+#include "model/tokenizer/vocabulary.h"
+
+namespace freehold::model {
+
+Result<std::unique_ptr<Tokenizer>> create_tokenizer(const Vocabulary& vocabulary) {
+  TRY(check_vocabulary(vocabulary));
+  if (vocabulary.model == "gpt2") return create_byte_level(vocabulary);
+  if (vocabulary.model == "llama") return create_sentence_piece(vocabulary);
+  return Error{ErrorCode::kRefused,
+               fmt::format("the model's tokenizer '{}' is not known here", vocabulary.model),
+               "Known are gpt2 (byte-level BPE) and llama (SentencePiece-style BPE)."};
+}
+
+std::string Detokenizer::push(TokenId token) {
+  if (tokenizer_.is_control(token)) return {};
+  held_ += tokenizer_.token_bytes(token);
+  const size_t complete = held_.size() - base::incomplete_utf8_tail(held_);
+  std::string text = held_.substr(0, complete);
+  held_.erase(0, complete);
+  return text;
+}
+
+std::string Detokenizer::finish() { return std::exchange(held_, {}); }
+
+}  // namespace freehold::model
