@@ -58,9 +58,10 @@ class ByteLevelTokenizer final : public Tokenizer {
   explicit ByteLevelTokenizer(ByteLevelTables tables) : tables_(std::move(tables)) {}
 
   std::vector<TokenId> encode(std::string_view text, SpecialTokens special) const override {
+    EncodeScratch scratch(text.size());
     return encode_around_specials(tables_.kinds, text, special,
-                                  [this](std::string_view piece, bool, std::vector<TokenId>& out) {
-                                    encode_piece(piece, out);
+                                  [&](std::string_view piece, bool, std::vector<TokenId>& tokens) {
+                                    encode_piece(piece, scratch, tokens);
                                   });
   }
   std::string token_bytes(TokenId token) const override {
@@ -78,27 +79,23 @@ class ByteLevelTokenizer final : public Tokenizer {
   std::string description() const override { return fmt::format("bpe/{}", tables_.rules->name); }
 
  private:
-  void encode_piece(std::string_view piece, std::vector<TokenId>& tokens) const {
-    std::string normal;
+  void encode_piece(std::string_view piece, EncodeScratch& scratch,
+                    std::vector<TokenId>& tokens) const {
     if (tables_.rules->normal_form == NormalForm::kNfc && !unicode::is_surely_nfc(piece)) {
-      normal = unicode::to_nfc(piece);
-      piece = normal;
+      piece = scratch.rewritten.emplace_back(unicode::to_nfc(piece));
     }
-    WordCache cache(piece.size());
-    Merger merger;
-    std::vector<Symbol> symbols;
     while (!piece.empty()) {
       const size_t length = std::min(word_length(tables_.rules->rules, piece), kWordBytesMax);
       const std::string_view word = piece.substr(0, length);
       piece.remove_prefix(length);
-      if (cache.append(word, tokens)) continue;
+      if (scratch.cache.append(word, tokens)) continue;
       const size_t first = tokens.size();
-      encode_word(word, merger, symbols, tokens);
-      cache.remember(word, first, tokens.size());
+      encode_word(word, scratch, tokens);
+      scratch.cache.remember(word, first, tokens.size());
     }
   }
 
-  void encode_word(std::string_view word, Merger& merger, std::vector<Symbol>& symbols,
+  void encode_word(std::string_view word, EncodeScratch& scratch,
                    std::vector<TokenId>& tokens) const {
     if (tables_.rules->whole_words_first) {
       const int32_t whole = tables_.table.find(word);
@@ -107,6 +104,7 @@ class ByteLevelTokenizer final : public Tokenizer {
         return;
       }
     }
+    std::vector<Symbol>& symbols = scratch.symbols;
     symbols.clear();
     for (size_t at = 0; at < word.size(); ++at) {
       // A byte without a token is left out, and its neighbours become neighbours: what the
@@ -114,7 +112,7 @@ class ByteLevelTokenizer final : public Tokenizer {
       const int32_t token = tables_.byte_tokens[static_cast<uint8_t>(word[at])];
       if (token >= 0) symbols.push_back({token, static_cast<uint32_t>(at), 1});
     }
-    merger.merge(symbols, [this](const Symbol& left, const Symbol& right) {
+    scratch.merger.merge(symbols, [this](const Symbol& left, const Symbol& right) {
       return tables_.merges.find(left.token, right.token);
     });
     for (const Symbol& symbol : symbols) tokens.push_back(symbol.token);

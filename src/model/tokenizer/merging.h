@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
+#include <string>
 #include <vector>
 
 #include "model/tokenizer/hash_tables.h"
@@ -125,7 +127,7 @@ class Merger {
 };
 
 /// Words seen before in one call and where their tokens are, so that a frequent word is merged
-/// once. Direct-mapped: a collision forgets. Both `text` and the token list outlive it.
+/// once. Direct-mapped: a collision forgets. Words must stay where they are while it lives.
 class WordCache {
  public:
   /// For a text of this size; short texts get none.
@@ -160,6 +162,16 @@ class WordCache {
   };
   std::vector<Slot> slots_;
   Slot* slot_ = nullptr;
+};
+
+/// What one encode() call works with.
+struct EncodeScratch {
+  explicit EncodeScratch(size_t text_bytes) : cache(text_bytes) {}
+
+  WordCache cache;
+  Merger merger;
+  std::vector<Symbol> symbols;
+  std::deque<std::string> rewritten;  // normalized or escaped pieces; the cache looks into them
 };
 
 }  // namespace freehold::model

@@ -92,7 +92,7 @@ size_t gpt2_word(std::string_view text, bool digits_apart) {
     return digits_apart ? start : run_of(text, start, unicode::kNumber);
   }
   if (rune.length != 0 && !rune.is(kWordless)) return run_without(text, start, kWordless);
-  return space_length(text, digits_apart ? unicode::kNumber : uint8_t{0});
+  return space_length(text, digits_apart ? uint8_t{unicode::kNumber} : uint8_t{0});
 }
 
 /// \s*[\r\n]+|\s+(?!\S)|\s+: up to the run's last newline, where it has one.

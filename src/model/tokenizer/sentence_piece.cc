@@ -29,6 +29,17 @@ int32_t rank_of(float score) {
   return -ascending;  // finite floats never reach INT32_MIN
 }
 
+std::string with_spaces(std::string_view text) {
+  std::string spaced;
+  spaced.reserve(text.size());
+  for (size_t at = 0; at < text.size();) {
+    const bool space = text.substr(at, kSpace.size()) == kSpace;
+    spaced.push_back(space ? ' ' : text[at]);
+    at += space ? kSpace.size() : 1;
+  }
+  return spaced;
+}
+
 struct SentencePieceTables {
   TokenKinds kinds;
   TokenTable table;                  // texts as the vocabulary has them, ▁ for a space
@@ -38,6 +49,7 @@ struct SentencePieceTables {
   std::vector<int16_t> byte_of;      // by token; -1: not a byte token
   std::vector<uint64_t> joints;      // bitmap: (byte before ▁, byte after it) inside some token
   size_t token_bytes_max = 0;
+  bool specials_hold_spaces = false;  // a token written out has ▁ in its text
   std::optional<TokenId> bos, eos;
   bool adds_bos = false;
   bool adds_space_prefix = false;
@@ -53,10 +65,18 @@ class SentencePieceTokenizer final : public Tokenizer {
   explicit SentencePieceTokenizer(SentencePieceTables tables) : tables_(std::move(tables)) {}
 
   std::vector<TokenId> encode(std::string_view text, SpecialTokens special) const override {
+    // A ▁ in the text and a space are one and the same to SentencePiece, for tokens such as a run
+    // of spaces too.
+    std::string unescaped;
+    if (!tables_.specials_hold_spaces && text.find(kSpace) != std::string_view::npos) {
+      unescaped = with_spaces(text);
+      text = unescaped;
+    }
+    EncodeScratch scratch(text.size());
     return encode_around_specials(
         tables_.kinds, text, special,
-        [this](std::string_view piece, bool follows_token, std::vector<TokenId>& out) {
-          encode_piece(piece, follows_token, out);
+        [&](std::string_view piece, bool follows_token, std::vector<TokenId>& tokens) {
+          encode_piece(piece, follows_token, scratch, tokens);
         });
   }
   std::string token_bytes(TokenId token) const override {
@@ -65,12 +85,9 @@ class SentencePieceTokenizer final : public Tokenizer {
     if (tables_.byte_of[index] >= 0) {
       return std::string(1, static_cast<char>(tables_.byte_of[index]));
     }
-    std::string text(tables_.table.bytes_of(token));
-    if (tables_.written_out[index]) return text;
-    for (size_t at = text.find(kSpace); at != std::string::npos; at = text.find(kSpace, at + 1)) {
-      text.replace(at, kSpace.size(), " ");
-    }
-    return text;
+    const std::string_view text = tables_.table.bytes_of(token);
+    if (tables_.written_out[index]) return std::string(text);
+    return with_spaces(text);
   }
   bool is_control(TokenId token) const override { return tables_.kinds.is_control(token); }
   bool ends_generation(TokenId token) const override {
@@ -83,9 +100,9 @@ class SentencePieceTokenizer final : public Tokenizer {
   std::string description() const override { return "spm"; }
 
  private:
-  void encode_piece(std::string_view piece, bool follows_token,
+  void encode_piece(std::string_view piece, bool follows_token, EncodeScratch& scratch,
                     std::vector<TokenId>& tokens) const {
-    std::string escaped;
+    std::string& escaped = scratch.rewritten.emplace_back();
     escaped.reserve(piece.size() + piece.size() / 2 + 8);
     if (tables_.adds_space_prefix && follows_token) escaped += kSpace;
     for (const char byte : piece) {
@@ -96,16 +113,13 @@ class SentencePieceTokenizer final : public Tokenizer {
       }
     }
     std::string_view rest = escaped;
-    WordCache cache(rest.size());
-    Merger merger;
-    std::vector<Symbol> symbols;
     while (!rest.empty()) {
       const std::string_view word = rest.substr(0, std::min(word_end(rest), kPieceBytesMax));
       rest.remove_prefix(word.size());
-      if (cache.append(word, tokens)) continue;
+      if (scratch.cache.append(word, tokens)) continue;
       const size_t first = tokens.size();
-      encode_word(word, merger, symbols, tokens);
-      cache.remember(word, first, tokens.size());
+      encode_word(word, scratch, tokens);
+      scratch.cache.remember(word, first, tokens.size());
     }
   }
 
@@ -133,8 +147,9 @@ class SentencePieceTokenizer final : public Tokenizer {
     return tables_.joints[65536 / 64 + before / 64] >> (before % 64) & 1;
   }
 
-  void encode_word(std::string_view word, Merger& merger, std::vector<Symbol>& symbols,
+  void encode_word(std::string_view word, EncodeScratch& scratch,
                    std::vector<TokenId>& tokens) const {
+    std::vector<Symbol>& symbols = scratch.symbols;
     symbols.clear();
     for (size_t at = 0; at < word.size();) {
       const size_t length = std::min(announced_length(word[at]), word.size() - at);
@@ -142,7 +157,7 @@ class SentencePieceTokenizer final : public Tokenizer {
                          static_cast<uint32_t>(length)});
       at += length;
     }
-    merger.merge(symbols, [this, word](const Symbol& left, const Symbol& right) -> Merge {
+    scratch.merger.merge(symbols, [this, word](const Symbol& left, const Symbol& right) -> Merge {
       const size_t length = left.length + right.length;
       if (length > tables_.token_bytes_max) return {};
       const int32_t token = tables_.table.find(word.substr(left.start, length));
@@ -206,6 +221,9 @@ Status fill_tables(const Vocabulary& vocabulary, SentencePieceTables& tables) {
     const TokenType type = vocabulary.type(token);
     const bool special = tables.kinds.is_special(id);
     tables.written_out[token] = special || type == TokenType::kUserDefined;
+    if (tables.written_out[token] && text.find(kSpace) != std::string_view::npos) {
+      tables.specials_hold_spaces = true;
+    }
     if (type == TokenType::kByte) {
       const uint8_t byte = *byte_of_token(text);  // check_vocabulary() saw to it
       tables.byte_of[token] = byte;

@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+"""Our tokens against other engines' on generated text. On demand; needs `gguf` and `tokenizers`.
+
+    tokenizer_diff.py --dump build/release/tokenize_dump MODEL.gguf
+        [--json tokenizer.json] [--llama FOLDER_WITH_LIBLLAMA --llama-source FOLDER] [--count 20000] [--seed 1]
+
+Oracles:
+  json    PyPI tokenizers on a tokenizer.json of the same vocabulary family
+  gguf    PyPI tokenizers built from the GGUF's own tokens and merges, with the family's rules
+  llama   llama.cpp's libllama through a helper program compiled here, vocabulary only
+
+Prints, for each oracle, how many texts agree, and the first differences. Exit 1 where any differ
+that the known reasons (see `reasons`) do not explain.
+"""
+
+import argparse
+import random
+import struct
+import subprocess
+import sys
+import unicodedata
+
+# What the regular expressions of tokenizer.json and ours cut differently for a known reason:
+# `Digits` asks Rust's char::is_numeric, whose Unicode is newer than the tables' 16.0.
+UNICODE_17_NUMBERS = {*range(0x11DE0, 0x11DEA), 0x16FF4, 0x16FF5, 0x16FF6}
+
+SCRIPTS = [(0x20, 0x7E), (0x20, 0x7E), (0x41, 0x7A), (0xA0, 0x17F), (0x180, 0x24F), (0x250, 0x36F),
+           (0x370, 0x3FF), (0x400, 0x52F), (0x530, 0x58F), (0x590, 0x5FF), (0x600, 0x6FF),
+           (0x700, 0x74F), (0x900, 0x97F), (0x980, 0x9FF), (0xA00, 0xA7F), (0xB80, 0xBFF),
+           (0xC00, 0xC7F), (0xE00, 0xE7F), (0xE80, 0xEFF), (0xF00, 0xFFF), (0x1000, 0x109F),
+           (0x10A0, 0x10FF), (0x1100, 0x11FF), (0x1200, 0x137F), (0x1780, 0x17FF), (0x1E00, 0x1EFF),
+           (0x1F00, 0x1FFF), (0x2000, 0x206F), (0x2070, 0x209F), (0x20A0, 0x20CF), (0x2100, 0x218F),
+           (0x2190, 0x22FF), (0x2460, 0x24FF), (0x2600, 0x27BF), (0x3000, 0x30FF), (0x3400, 0x34FF),
+           (0x4E00, 0x9FFF), (0xAC00, 0xD7A3), (0xF900, 0xFAFF), (0xFB00, 0xFB4F), (0xFE70, 0xFEFF),
+           (0xFF00, 0xFFEF), (0x10330, 0x1034F), (0x1D400, 0x1D7FF), (0x1F300, 0x1FAFF),
+           (0x20000, 0x200FF), (0x0, 0x1F), (0x0, 0x10FFFF)]
+SPACES = [" ", " ", " ", "\n", "\t", "\r\n", "\r", "\u00a0", "\u3000", "\u2028", "\u0085", "\v", "\u1680"]
+WORDS = ("the quick Brown fox's JUMPS don't DON'T we'Ve I'll it'D x'ſ '’s http://a.b/c?d=e foo_bar "
+         "def f(x): return x+1 1,000.50 $3.14 naïve Zürich Ελλάδα Привет мир שלום مرحبا नमस्ते "
+         "สวัสดี こんにちは 世界 한국어 🙂 👩‍👩‍👧‍👦 🏳️‍🌈 e\u0301 A\u030a ﬁ ǅ ½ Ⅷ ٣٤٥ १२३ <b> </b> <|im_end|> "
+         "<|endoftext|> <eos> <0x0A> \u200d \ufeff İ").split(" ")
+
+
+def random_char(rng):
+    low, high = rng.choice(SCRIPTS)
+    code = rng.randint(low, high)
+    return chr(code) if not 0xD800 <= code < 0xE000 else "x"
+
+
+def make_text(rng):
+    parts = []
+    for _ in range(rng.randint(1, 14)):
+        kind = rng.randint(0, 9)
+        if kind <= 2:
+            parts.append(rng.choice(WORDS))
+        elif kind <= 4:
+            low, high = rng.choice(SCRIPTS)
+            codes = [rng.randint(low, high) for _ in range(rng.randint(1, 8))]
+            parts.append("".join(chr(c) for c in codes if not 0xD800 <= c < 0xE000))
+        elif kind == 5:
+            digits = rng.choice(["0123456789", "٠١٢٣٤٥٦٧٨٩", "०१२३४५६७८९", "０１２３４５６７８９", "²³¹½"])
+            parts.append("".join(rng.choice(digits) for _ in range(rng.randint(1, 12))))
+        elif kind == 6:
+            parts.append("".join(rng.choice(SPACES) for _ in range(rng.randint(1, 6))))
+        elif kind == 7:
+            parts.append(rng.choice([" ", "\n", "\t", "a", "!", "=", "-", "'"]) * rng.randint(1, 40))
+        elif kind == 8:
+            parts.append("".join(random_char(rng) for _ in range(rng.randint(1, 6))))
+        else:
+            parts.append(rng.choice("'’") + rng.choice(["s", "S", "t", "re", "RE", "lL", "ve", "d", "m", "ſ", "x"]))
+        if rng.random() < 0.5:
+            parts.append(" ")
+    return "".join(parts)
+
+
+def make_invalid(rng):
+    data = bytearray(make_text(rng).encode())
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randint(0, len(data))
+        data[at:at + rng.randint(0, 1)] = bytes([rng.randint(0x80, 0xFF)])
+    return bytes(data)
+
+
+def ours(dump, model, texts, *flags):
+    data = b"".join(struct.pack("<I", len(t)) + t for t in texts)
+    run = subprocess.run([dump, model, *flags], input=data, stdout=subprocess.PIPE, check=True)
+    lines = run.stdout.decode().split("\n")[:-1]
+    assert len(lines) == len(texts), (len(lines), len(texts))
+    return lines
+
+
+def read_gguf(path):
+    import gguf
+    fields = gguf.GGUFReader(path).fields
+    return {key[len("tokenizer.ggml."):]: field.contents() for key, field in fields.items()
+            if key.startswith("tokenizer.ggml.")}
+
+
+LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+          r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+
+
+def build_tokenizers(vocabulary):
+    """A `tokenizers` model over the GGUF's own tables, with the rules its pre-tokenizer names."""
+    from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
+    tokens = vocabulary["tokens"]
+    types = vocabulary["token_type"]
+    merges = [tuple(m.split(" ")) for m in vocabulary["merges"]]
+    pre = vocabulary["pre"]
+    vocab = {t: i for i, t in enumerate(tokens)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, ignore_merges=pre == "llama-bpe"))
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=pre in ("smollm", "gpt-2"))
+    if pre == "smollm":
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Digits(individual_digits=True), byte_level])
+    elif pre == "gpt-2":
+        tokenizer.pre_tokenizer = byte_level
+    else:
+        pattern = LLAMA3 if pre == "llama-bpe" else LLAMA3.replace("{1,3}", "")
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Split(Regex(pattern), "isolated"), byte_level])
+    if pre == "qwen2":
+        tokenizer.normalizer = normalizers.NFC()
+    tokenizer.add_tokens([AddedToken(t, normalized=False) for t, k in zip(tokens, types) if k == 4])
+    return tokenizer
+
+
+LLAMA_PROGRAM = r"""
+#include <cstdio>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+#include "llama.h"
+int main(int, char** argv) {
+  llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
+  llama_backend_init();
+  auto params = llama_model_default_params();
+  params.vocab_only = true;
+  auto* model = llama_model_load_from_file(argv[1], params);
+  const auto* vocab = llama_model_get_vocab(model);
+  const bool special = argv[2][0] == '1';
+  uint32_t length;
+  std::vector<char> text;
+  std::vector<llama_token> tokens;
+  while (fread(&length, 4, 1, stdin) == 1) {
+    text.resize(length + 1);
+    if (length && fread(text.data(), 1, length, stdin) != length) return 1;
+    tokens.resize(4 * length + 16);
+    const int n = llama_tokenize(vocab, text.data(), length, tokens.data(), tokens.size(), false, special);
+    for (int i = 0; i < n; ++i) printf(i ? " %d" : "%d", tokens[i]);
+    puts("");
+  }
+}
+"""
+
+
+def llama_program(folder, source, work):
+    """Compiles the helper; `folder` has libllama.so, `source` is llama.cpp's checkout."""
+    path = f"{work}/llama_tokens"
+    with open(path + ".cc", "w") as file:
+        file.write(LLAMA_PROGRAM)
+    subprocess.run(["g++", "-O1", "-std=c++17", f"-I{source}/include", f"-I{source}/ggml/include", path + ".cc",
+                    "-o", path, f"-L{folder}", f"-Wl,-rpath,{folder}", "-lllama", "-lggml", "-lggml-base",
+                    "-lggml-cpu"], check=True)
+    return path
+
+
+def theirs_llama(program, model, texts, special):
+    data = b"".join(struct.pack("<I", len(t)) + t for t in texts)
+    run = subprocess.run([program, model, "1" if special else "0"], input=data, stdout=subprocess.PIPE, check=True)
+    return run.stdout.decode().split("\n")[:-1]
+
+
+def report(name, texts, mine, theirs, reasons):
+    same = 0
+    explained = {}
+    different = []
+    for text, a, b in zip(texts, mine, theirs):
+        if a == b:
+            same += 1
+            continue
+        reason = next((label for label, test in reasons if test(text)), None)
+        if reason:
+            explained[reason] = explained.get(reason, 0) + 1
+        else:
+            different.append((text, a, b))
+    print(f"{name}: {same} of {len(texts)} equal; explained {explained}; unexplained {len(different)}")
+    for text, a, b in sorted(different, key=lambda d: len(d[0]))[:8]:
+        print("   text", text, "\n   ours", a[:300], "\n   them", b[:300])
+    return len(different)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model")
+    parser.add_argument("--dump", required=True)
+    parser.add_argument("--json")
+    parser.add_argument("--llama", help="folder of libllama.so")
+    parser.add_argument("--llama-source", help="llama.cpp's source folder")
+    parser.add_argument("--count", type=int, default=20000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    rng = random.Random(options.seed)
+    vocabulary = read_gguf(options.model)
+    texts = [make_text(rng) for _ in range(options.count)]
+    texts += ["a</s>b", "<unused1> x", "a ▁▁ b ▁c"]
+    texts += [c * n for c in "a 1\n=é世" for n in (1, 2, 3, 40, 41, 42, 1000)]
+    data = [t.encode() for t in texts]
+    mine = ours(options.dump, options.model, data)
+    pre = vocabulary.get("pre", "default") if vocabulary["model"] == "gpt2" else "spm"
+    failures = 0
+    numbers17 = ("Unicode 17 number", lambda t: any(ord(c) in UNICODE_17_NUMBERS for c in t.decode()))
+    if vocabulary["model"] == "gpt2":
+        oracle = build_tokenizers(vocabulary)
+        theirs = [" ".join(map(str, e.ids)) for e in oracle.encode_batch(texts, add_special_tokens=False)]
+        failures += report("tokenizers (GGUF's tables)", data, mine, theirs, [numbers17])
+    if options.json:
+        from tokenizers import Tokenizer
+        oracle = Tokenizer.from_file(options.json)
+        oracle.encode_special_tokens = True
+        theirs = [" ".join(map(str, e.ids)) for e in oracle.encode_batch(texts, add_special_tokens=False)]
+        reasons = [numbers17]
+        if pre == "spm":
+            # Added tokens there, control tokens in the file; and runs of \u2581 are looked for in
+            # the text as written, where SentencePiece does not tell them from spaces.
+            reasons += [("<unusedN> in the text", lambda t: b"<unused" in t),
+                        ("a written \u2581", lambda t: "\u2581".encode() in t)]
+        failures += report("tokenizers (tokenizer.json)", data, mine, theirs, reasons)
+    if options.llama:
+        failures += diff_llama(options, vocabulary, pre, data, mine, rng)
+    sys.exit(1 if failures else 0)
+
+
+def missing_bytes(vocabulary):
+    """Bytes without a token: llama.cpp cuts there, the package makes their neighbours neighbours."""
+    codes = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    alphabet = dict(zip(codes, map(chr, codes)))
+    for byte in range(256):
+        alphabet.setdefault(byte, chr(256 + len([b for b in range(byte) if b not in codes])))
+    tokens = set(vocabulary["tokens"])
+    return {byte for byte in range(256) if alphabet[byte] not in tokens}
+
+
+def diff_llama(options, vocabulary, pre, data, mine, rng):
+    program = llama_program(options.llama, options.llama_source, "/tmp")
+    reasons = [("</s> taken for an end mark", lambda t: b"</s>" in t)]
+    if pre == "spm":
+        # llama.cpp looks for user-defined tokens (runs of spaces) before it turns spaces into it.
+        reasons.append(("a written \u2581", lambda t: "\u2581".encode() in t))
+    else:
+        missing = missing_bytes(vocabulary)
+        reasons += [("bytes without a token", lambda t: any(b in missing for b in t)),
+                    ("long s in a contraction", lambda t: "ſ" in t.decode()),
+                    ("newer letters than its tables", lambda t: any(
+                        unicodedata.category(c) == "Cn" for c in t.decode()))]
+    if pre == "qwen2":
+        reasons.append(("normalization form C", lambda t: unicodedata.normalize("NFC", t.decode()) != t.decode()))
+    failures = report("llama.cpp", data, mine, theirs_llama(program, options.model, data, False), reasons)
+    flags = ours(options.dump, options.model, data, "--special")
+    failures += report("llama.cpp, special tokens parsed", data, flags,
+                       theirs_llama(program, options.model, data, True), reasons)
+    broken = [make_invalid(rng) for _ in range(options.count // 4)]
+    if pre == "spm":
+        failures += report("llama.cpp, invalid UTF-8", broken, ours(options.dump, options.model, broken),
+                           theirs_llama(program, options.model, broken, False), reasons)
+    else:
+        # llama.cpp turns bad bytes into U+FFFD; ours keeps them, so what must hold is the way back.
+        missing = missing_bytes(vocabulary)
+        kept = [bytes(b for b in t if b not in missing) for t in broken]
+        back = ours(options.dump, options.model, kept, "--bytes")
+        lost = [t for t, line in zip(kept, back) if bytes.fromhex(line) != t and pre != "qwen2"]
+        print(f"invalid UTF-8: {len(kept) - len(lost)} of {len(kept)} come back byte for byte")
+        failures += len(lost)
+    return failures
+
+
+main()
