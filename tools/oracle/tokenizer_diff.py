@@ -275,4 +275,5 @@ def diff_llama(options, vocabulary, pre, data, mine, rng):
     return failures
 
 
-main()
+if __name__ == "__main__":
+    main()
