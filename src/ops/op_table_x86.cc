@@ -9,7 +9,6 @@ constexpr OpTable kReferences = {
 #undef FREEHOLD_OP
 };
 
-#if defined(__x86_64__)
 constexpr OpTable kAvx2Paths = {
 #define FREEHOLD_OP(name, Args) name##_avx2,
 #include "ops/ops.def"
@@ -21,15 +20,12 @@ constexpr OpTable kAvx512Paths = {
 #include "ops/ops.def"
 #undef FREEHOLD_OP
 };
-#endif
 
 }  // namespace
 
-const OpTable& op_table([[maybe_unused]] device::Isa isa) {
-#if defined(__x86_64__)
+const OpTable& op_table(device::Isa isa) {
   if (isa >= device::Isa::kAvx512) return kAvx512Paths;
   if (isa >= device::Isa::kAvx2) return kAvx2Paths;
-#endif
   return kReferences;
 }
 
