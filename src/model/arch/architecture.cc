@@ -1,0 +1,50 @@
+#include "model/arch/architecture.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace freehold::model {
+
+#define FREEHOLD_ARCH(name) const Architecture& name##_architecture();
+#include "model/arch/archs.def"
+#undef FREEHOLD_ARCH
+
+std::span<const Architecture* const> all_architectures() {
+  static const std::array kAll = {
+#define FREEHOLD_ARCH(name) &name##_architecture(),
+#include "model/arch/archs.def"
+#undef FREEHOLD_ARCH
+  };
+  return kAll;
+}
+
+const Architecture* find_architecture(std::string_view name) {
+  for (const Architecture* architecture : all_architectures()) {
+    if (architecture->name == name) return architecture;
+  }
+  return nullptr;
+}
+
+std::string layer_name(uint32_t layer, std::string_view suffix) {
+  return fmt::format("blk.{}.{}", layer, suffix);
+}
+
+Status check_weights(const GgufModel& file, std::span<const WeightSpec> specs) {
+  for (const WeightSpec& spec : specs) {
+    const TensorInfo* tensor = file.find(spec.name);
+    if (tensor == nullptr) {
+      return Error{ErrorCode::kDamaged, fmt::format("the model has no tensor '{}'", spec.name),
+                   "the file is incomplete or of another architecture; fetch it again"};
+    }
+    if (tensor->width() != spec.width || tensor->rows() != spec.rows) {
+      return Error{ErrorCode::kDamaged,
+                   fmt::format("tensor '{}' is {} x {}, its hyper-parameters say {} x {}",
+                               spec.name, tensor->rows(), tensor->width(), spec.rows, spec.width),
+                   "the file contradicts itself; fetch it again"};
+    }
+  }
+  return {};
+}
+
+}  // namespace freehold::model

@@ -1,0 +1,178 @@
+#include "model/arch/hyper_parameters.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace freehold::model {
+
+namespace {
+
+constexpr std::string_view kHint =
+    "the file is damaged, or made for a newer program; fetch it again or update freehold";
+
+}  // namespace
+
+HyperParameterReader::HyperParameterReader(const GgufModel& file, std::string_view architecture)
+    : file_(file), architecture_(architecture) {}
+
+std::string HyperParameterReader::full(std::string_view key) const {
+  return fmt::format("{}.{}", architecture_, key);
+}
+
+bool HyperParameterReader::has(std::string_view key) const {
+  return file_.metadata().contains(full(key));
+}
+
+bool HyperParameterReader::has_tensor(std::string_view name) const {
+  return file_.find(name) != nullptr;
+}
+
+void HyperParameterReader::fail(std::string message) {
+  if (!failure_) failure_ = Error{ErrorCode::kDamaged, std::move(message), std::string(kHint)};
+}
+
+void HyperParameterReader::require(bool holds, std::string_view message) {
+  if (!holds) fail(std::string(message));
+}
+
+uint32_t HyperParameterReader::integer(std::string_view key, uint32_t low, uint32_t high) {
+  if (!has(key)) {
+    fail(fmt::format("the model's metadata has no '{}'", full(key)));
+    return low;
+  }
+  return integer_or(key, low, high, low);
+}
+
+uint32_t HyperParameterReader::integer_or(std::string_view key, uint32_t low, uint32_t high,
+                                          uint32_t otherwise) {
+  const std::string name = full(key);
+  if (!file_.metadata().contains(name)) return otherwise;
+  std::optional<uint64_t> value = file_.metadata().find_unsigned(name);
+  if (!value) {
+    // Some converters write one number per layer; it is one number to us where all are equal.
+    if (const auto list = file_.metadata().find_integers(name); list && !list->empty()) {
+      bool same = list->front() >= 0;
+      for (const int64_t entry : *list) same = same && entry == list->front();
+      if (same) value = static_cast<uint64_t>(list->front());
+    }
+  }
+  if (!value || *value < low || *value > high) {
+    fail(fmt::format("'{}' is {}, not a whole number from {} to {}", name,
+                     file_.metadata().describe(name), low, high));
+    return low;
+  }
+  return static_cast<uint32_t>(*value);
+}
+
+double HyperParameterReader::number(std::string_view key, double low, double high) {
+  if (!has(key)) {
+    fail(fmt::format("the model's metadata has no '{}'", full(key)));
+    return low;
+  }
+  return number_or(key, low, high, low);
+}
+
+double HyperParameterReader::number_or(std::string_view key, double low, double high,
+                                       double otherwise) {
+  const std::string name = full(key);
+  if (!file_.metadata().contains(name)) return otherwise;
+  const auto value = file_.metadata().find_float(name);
+  if (!value || !std::isfinite(*value) || *value < low || *value > high) {
+    fail(fmt::format("'{}' is {}, not a number from {} to {}", name,
+                     file_.metadata().describe(name), low, high));
+    return low;
+  }
+  return *value;
+}
+
+std::string_view HyperParameterReader::string_or(std::string_view key, std::string_view otherwise) {
+  return file_.metadata().find_string(full(key)).value_or(otherwise);
+}
+
+Result<HyperParameters> HyperParameterReader::finish(HyperParameters parameters) {
+  if (failure_) return *failure_;
+  return parameters;
+}
+
+namespace {
+
+/// RoPE scaling as the field's converter writes it; Llama 3's comes as per-pair factors in a
+/// tensor.
+ops::RopeScaling read_rope(HyperParameterReader& reader, uint32_t key_dim, uint32_t context) {
+  using Limits = HyperParameterLimits;
+  ops::RopeScaling rope;
+  rope.rotary_dim = reader.integer_or("rope.dimension_count", 2, key_dim, key_dim);
+  reader.require(rope.rotary_dim % 2 == 0, "rope.dimension_count is odd");
+  rope.freq_base = reader.number_or("rope.freq_base", 1.0, 1e12, 10000.0);
+  const std::string_view type = reader.string_or("rope.scaling.type", "none");
+  // Old files say rope.scale_linear; it means the same as a linear factor.
+  const double old_factor = reader.number_or("rope.scale_linear", 1e-6, 1e6, 1.0);
+  rope.factor = reader.number_or("rope.scaling.factor", 1e-6, 1e6, old_factor);
+  rope.original_context =
+      reader.integer_or("rope.scaling.original_context_length", 1, Limits::kContextMax, context);
+  rope.attention_factor = reader.number_or("rope.scaling.attn_factor", 1e-6, 1e6, 1.0);
+  rope.beta_fast = reader.number_or("rope.scaling.yarn_beta_fast", 0, 1e6, 32.0);
+  rope.beta_slow = reader.number_or("rope.scaling.yarn_beta_slow", 0, 1e6, 1.0);
+  if (type == "none") {
+    rope.kind = rope.factor != 1.0 && reader.has("rope.scale_linear")
+                    ? ops::RopeScalingKind::kLinear
+                    : ops::RopeScalingKind::kNone;
+  } else if (type == "linear") {
+    rope.kind = ops::RopeScalingKind::kLinear;
+  } else if (type == "yarn") {
+    rope.kind = ops::RopeScalingKind::kYarn;
+  } else {
+    reader.fail(
+        fmt::format("RoPE scaling '{}' is not supported here; none, linear, yarn and "
+                    "per-pair factors (Llama 3) are",
+                    type));
+  }
+  return rope;
+}
+
+}  // namespace
+
+HyperParameters read_common(HyperParameterReader& reader) {
+  using Limits = HyperParameterLimits;
+  HyperParameters out;
+  out.layers = reader.integer("block_count", 1, Limits::kLayersMax);
+  out.width = reader.integer("embedding_length", 1, Limits::kWidthMax);
+  out.heads = reader.integer("attention.head_count", 1, Limits::kHeadsMax);
+  out.kv_heads = reader.integer_or("attention.head_count_kv", 1, Limits::kHeadsMax, out.heads);
+  reader.require(out.heads % out.kv_heads == 0,
+                 "attention.head_count is not a multiple of attention.head_count_kv");
+  const uint32_t even_share = out.width / out.heads;
+  out.key_dim = reader.integer_or("attention.key_length", 1, Limits::kHeadDimMax, even_share);
+  out.value_dim = reader.integer_or("attention.value_length", 1, Limits::kHeadDimMax, out.key_dim);
+  reader.require(out.key_dim >= 2 && out.key_dim <= Limits::kHeadDimMax && out.key_dim % 2 == 0,
+                 "the head dimension is not an even number from 2 to 1024");
+  out.ffn_width = reader.integer("feed_forward_length", 1, Limits::kFfnMax);
+  out.context_trained = reader.integer("context_length", 1, Limits::kContextMax);
+  out.norm_eps = static_cast<float>(reader.number("attention.layer_norm_rms_epsilon", 0.0, 1.0));
+  out.attention_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(out.key_dim)));
+  if (reader.integer_or("expert_count", 0, 65536, 0) > 0) {
+    reader.fail("mixture-of-experts models are not there yet (expert_count is above 0)");
+  }
+
+  const TensorInfo* embedding = reader.file().find("token_embd.weight");
+  if (embedding == nullptr) {
+    reader.fail("the model has no tensor 'token_embd.weight'");
+  } else if (embedding->rows() > Limits::kVocabularyMax) {
+    reader.fail(fmt::format("the vocabulary has {} rows, more than {}", embedding->rows(),
+                            Limits::kVocabularyMax));
+  } else {
+    out.vocabulary = static_cast<uint32_t>(embedding->rows());
+  }
+  const auto tokens = reader.file().metadata().array_size("tokenizer.ggml.tokens");
+  if (tokens && *tokens != out.vocabulary) {
+    reader.fail(fmt::format("the tokenizer has {} tokens, 'token_embd.weight' {} rows", *tokens,
+                            out.vocabulary));
+  }
+  out.tied_output = !reader.has_tensor("output.weight");
+  out.rope.push_back(read_rope(reader, out.key_dim, out.context_trained));
+  out.layer_kinds.assign(out.layers, LayerKind{});
+  return out;
+}
+
+}  // namespace freehold::model

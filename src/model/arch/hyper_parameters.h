@@ -1,0 +1,98 @@
+#pragma once
+// A model's numbers, read from its metadata and checked before anything is allocated by them.
+// A plain value; what an architecture does not have stays at its default.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "model/gguf/gguf.h"
+#include "ops/gated_unit/gated_unit.h"
+#include "ops/rope/rope.h"
+#include "ops/rope/rope_table.h"
+
+namespace freehold::model {
+
+/// What one layer does differently from its neighbours.
+struct LayerKind {
+  uint32_t window =
+      0;  ///< Sliding window in positions, the column itself included; 0: sees everything.
+  uint32_t rope_set = 0;  ///< Index into HyperParameters::rope.
+};
+
+struct HyperParameters {
+  std::string architecture;
+  uint32_t layers = 0;
+  uint32_t width = 0;
+  uint32_t heads = 0;
+  uint32_t kv_heads = 0;
+  uint32_t key_dim = 0;
+  uint32_t value_dim = 0;
+  uint32_t ffn_width = 0;
+  uint32_t vocabulary = 0;
+  uint32_t context_trained = 0;
+  float norm_eps = 0;
+  ops::RopePairing rope_pairing = ops::RopePairing::kHalves;
+  std::vector<ops::RopeScaling> rope;  // one per rope set
+  std::vector<LayerKind> layer_kinds;  // one per layer
+  ops::GateActivation gate = ops::GateActivation::kSilu;
+  float attention_scale = 0;     // formed in binary64, rounded once
+  float attention_soft_cap = 0;  // 0: none
+  float embedding_scale = 1;
+  float logit_soft_cap = 0;       // 0: none
+  bool qkv_bias = false;          // the file has biases for q, k and v
+  bool output_bias = false;       // … for the attention output
+  bool head_norms = false;        // q and k are normed per head before RoPE
+  std::string_view rope_factors;  // tensor with one factor per pair for set 0; empty: none
+  bool tied_output = false;       // the embedding is also the output matrix
+
+  uint32_t heads_per_kv() const { return heads / kv_heads; }
+};
+
+/// Limits on what a file may ask for, far above any model known, far below what overflows.
+struct HyperParameterLimits {
+  static constexpr uint32_t kLayersMax = 1024;
+  static constexpr uint32_t kWidthMax = 1u << 18;
+  static constexpr uint32_t kHeadsMax = 4096;
+  static constexpr uint32_t kHeadDimMax = 1024;
+  static constexpr uint32_t kFfnMax = 1u << 20;
+  static constexpr uint32_t kVocabularyMax = 1u << 21;
+  static constexpr uint32_t kContextMax = 1u << 24;
+};
+
+/// Reads keys of one architecture (`llama.block_count`) with ranges; the first failure is kept and
+/// returned by finish(), so that a reader is a plain list of fields.
+class HyperParameterReader {
+ public:
+  HyperParameterReader(const GgufModel& file, std::string_view architecture);
+
+  /// A required whole number in [low, high].
+  uint32_t integer(std::string_view key, uint32_t low, uint32_t high);
+  uint32_t integer_or(std::string_view key, uint32_t low, uint32_t high, uint32_t otherwise);
+  /// A finite number in [low, high].
+  double number(std::string_view key, double low, double high);
+  double number_or(std::string_view key, double low, double high, double otherwise);
+  std::string_view string_or(std::string_view key, std::string_view otherwise);
+  bool has(std::string_view key) const;
+  bool has_tensor(std::string_view name) const;
+  const GgufModel& file() const { return file_; }
+
+  /// Records a failure of a cross-check; `message` names the keys and the numbers.
+  void fail(std::string message);
+  void require(bool holds, std::string_view message);
+  Result<HyperParameters> finish(HyperParameters parameters);
+
+ private:
+  std::string full(std::string_view key) const;
+  const GgufModel& file_;
+  std::string architecture_;
+  std::optional<Error> failure_;
+};
+
+/// What the llama family's files share: sizes, heads, norm, RoPE with its scaling, vocabulary, tied
+/// output. One rope set, no windows. Cross-checked against each other, not yet against shapes.
+HyperParameters read_common(HyperParameterReader& reader);
+
+}  // namespace freehold::model

@@ -1,0 +1,76 @@
+#pragma once
+// What an architecture's functions are written in: composite operations over the columns of one
+// pass. Two implementations: the runtime's executor, and the recording context of the dry run.
+// Activations are handles to [columns, width] matrices that live until the layer's function
+// returns; the residual stream lives for the pass. Called by one thread; each call is one or more
+// parallel regions.
+
+#include <cstdint>
+#include <string_view>
+
+#include "ops/gated_unit/gated_unit.h"
+
+namespace freehold::model {
+
+/// A handle to a matrix of activations, [columns of the pass, width].
+struct Activation {
+  uint32_t id = 0;
+  uint32_t width = 0;
+};
+
+/// Names are suffixes within the layer ("attn_q.weight") or whole names outside one; empty means
+/// none. They must be string literals or live as long as the model.
+using WeightName = std::string_view;
+
+struct NormSpec {
+  WeightName weight;
+  float eps = 0;
+};
+
+/// Three projections of one input, each with an optional bias, an optional norm per head, and RoPE.
+struct QkvSpec {
+  WeightName query{}, key{}, value{};
+  WeightName query_bias{}, key_bias{}, value_bias{};
+  WeightName query_norm{}, key_norm{};  // per head, before RoPE
+  float norm_eps = 0;
+  bool rope = true;
+  uint32_t rope_set = 0;
+};
+
+struct Qkv {
+  Activation query, key, value;
+};
+
+struct AttentionSpec {
+  float scale = 1;
+  float soft_cap = 0;
+  uint32_t window = 0;  // 0: everything before and including the column
+};
+
+/// down(act(gate x) * (up x))
+struct GatedMlpSpec {
+  WeightName gate, up, down;
+  ops::GateActivation activation = ops::GateActivation::kSilu;
+};
+
+class LayerContext {
+ public:
+  virtual ~LayerContext() = default;
+
+  /// The residual stream, [columns, model width].
+  virtual Activation residual() = 0;
+  /// Residual stream = rows of `table` at the columns' tokens, times `scale`.
+  virtual void embed(WeightName table, float scale) = 0;
+  virtual Activation norm(Activation x, const NormSpec& spec) = 0;
+  virtual Qkv qkv(Activation x, const QkvSpec& spec) = 0;
+  /// Appends the columns' keys and values to this layer's cache and attends over it.
+  virtual Activation attention(const Qkv& qkv, const AttentionSpec& spec) = 0;
+  virtual Activation linear(Activation x, WeightName weight, WeightName bias = {}) = 0;
+  virtual Activation gated_mlp(Activation x, const GatedMlpSpec& spec) = 0;
+  /// Residual stream = residual stream + x.
+  virtual void add_to_residual(Activation x) = 0;
+  /// Logits of the columns that want them: soft_cap(weight x).
+  virtual void logits(Activation x, WeightName weight, float soft_cap) = 0;
+};
+
+}  // namespace freehold::model

@@ -1,0 +1,152 @@
+#include "model/arch/recording_context.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace freehold::model {
+
+RecordingContext::RecordingContext(const HyperParameters& parameters,
+                                   const std::vector<WeightSpec>& specs)
+    : parameters_(parameters) {
+  for (const WeightSpec& spec : specs) specs_.emplace(spec.name, &spec);
+}
+
+void RecordingContext::enter(int32_t layer) {
+  layer_ = layer;
+  next_id_ = 1;
+  values_ = 0;
+}
+
+void RecordingContext::note(std::string problem) {
+  if (problem_.empty()) problem_ = std::move(problem);
+}
+
+Activation RecordingContext::make(uint64_t width) {
+  values_ += width;
+  values_max_ = std::max(values_max_, values_);
+  activations_max_ = std::max(activations_max_, next_id_);
+  return {next_id_++, static_cast<uint32_t>(width)};
+}
+
+const WeightSpec* RecordingContext::use(WeightName name) {
+  const std::string full = layer_ == WeightSpec::kNoLayer
+                               ? std::string(name)
+                               : layer_name(static_cast<uint32_t>(layer_), name);
+  const auto found = specs_.find(full);
+  if (found == specs_.end()) {
+    note(fmt::format("'{}' is used and not listed", full));
+    return nullptr;
+  }
+  if (!seen_[full]) {
+    seen_[full] = true;
+    used_.push_back(full);
+  }
+  return found->second;
+}
+
+uint64_t RecordingContext::use_matrix(WeightName name, Activation x) {
+  const WeightSpec* spec = use(name);
+  if (spec == nullptr) return 0;
+  if (spec->width != x.width) {
+    note(fmt::format("'{}' is {} wide and multiplies {} values", spec->name, spec->width, x.width));
+  }
+  return spec->rows;
+}
+
+void RecordingContext::use_vector(WeightName name, uint64_t width) {
+  if (name.empty()) return;
+  const WeightSpec* spec = use(name);
+  if (spec != nullptr && spec->width != width) {
+    note(fmt::format("'{}' has {} values where {} are needed", spec->name, spec->width, width));
+  }
+}
+
+void RecordingContext::embed(WeightName table, float) {
+  if (use_matrix(table, residual()) != parameters_.vocabulary) {
+    note(fmt::format("'{}' has not one row per token", table));
+  }
+}
+
+Activation RecordingContext::norm(Activation x, const NormSpec& spec) {
+  use_vector(spec.weight, x.width);
+  return make(x.width);
+}
+
+Qkv RecordingContext::qkv(Activation x, const QkvSpec& spec) {
+  const uint64_t query_rows = use_matrix(spec.query, x);
+  const uint64_t key_rows = use_matrix(spec.key, x);
+  const uint64_t value_rows = use_matrix(spec.value, x);
+  use_vector(spec.query_bias, query_rows);
+  use_vector(spec.key_bias, key_rows);
+  use_vector(spec.value_bias, value_rows);
+  use_vector(spec.query_norm, parameters_.key_dim);
+  use_vector(spec.key_norm, parameters_.key_dim);
+  if (spec.rope && spec.rope_set >= parameters_.rope.size()) note("RoPE set out of range");
+  return {make(query_rows), make(key_rows), make(value_rows)};
+}
+
+Activation RecordingContext::attention(const Qkv& qkv, const AttentionSpec&) {
+  const HyperParameters& p = parameters_;
+  if (qkv.query.width != p.heads * p.key_dim || qkv.key.width != p.kv_heads * p.key_dim ||
+      qkv.value.width != p.kv_heads * p.value_dim) {
+    note("q, k and v are not heads times head dimension wide");
+  }
+  return make(uint64_t{p.heads} * p.value_dim);
+}
+
+Activation RecordingContext::linear(Activation x, WeightName weight, WeightName bias) {
+  const uint64_t rows = use_matrix(weight, x);
+  use_vector(bias, rows);
+  return make(rows);
+}
+
+Activation RecordingContext::gated_mlp(Activation x, const GatedMlpSpec& spec) {
+  const uint64_t gate_rows = use_matrix(spec.gate, x);
+  const uint64_t up_rows = use_matrix(spec.up, x);
+  if (gate_rows != up_rows) note("gate and up have different numbers of rows");
+  const Activation middle = make(gate_rows);
+  make(up_rows);
+  return make(use_matrix(spec.down, middle));
+}
+
+void RecordingContext::add_to_residual(Activation x) {
+  if (x.width != parameters_.width) note("what is added to the residual stream is not its width");
+}
+
+void RecordingContext::logits(Activation x, WeightName weight, float) {
+  if (use_matrix(weight, x) != parameters_.vocabulary) note("logits are not one per token");
+}
+
+Result<DryRun> dry_run(const Architecture& architecture, const HyperParameters& parameters) {
+  const std::vector<WeightSpec> specs = architecture.weights(parameters);
+  RecordingContext context(parameters, specs);
+  architecture.embed(context, parameters);
+  for (uint32_t layer = 0; layer < parameters.layers; ++layer) {
+    context.enter(static_cast<int32_t>(layer));
+    architecture.layer(context, parameters, layer);
+  }
+  context.enter(WeightSpec::kNoLayer);
+  architecture.output(context, parameters);
+
+  std::string problem = context.problem();
+  std::vector<std::string> listed;
+  for (const WeightSpec& spec : specs) {
+    if (spec.role != WeightRole::kConstant) listed.push_back(spec.name);
+  }
+  if (problem.empty() && listed != context.used()) {
+    const auto [left, right] =
+        std::mismatch(listed.begin(), listed.end(), context.used().begin(), context.used().end());
+    problem = fmt::format("the list goes on with '{}', the functions with '{}'",
+                          left == listed.end() ? "nothing" : *left,
+                          right == context.used().end() ? "nothing" : *right);
+  }
+  if (!problem.empty()) {
+    return Error{ErrorCode::kFailed,
+                 fmt::format("architecture '{}': {}", architecture.name, problem),
+                 "this is a bug in freehold; please report it with the model's name"};
+  }
+  return DryRun{context.layer_values_max(), context.layer_activations_max()};
+}
+
+}  // namespace freehold::model

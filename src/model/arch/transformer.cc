@@ -1,0 +1,127 @@
+#include "model/arch/transformer.h"
+
+namespace freehold::model {
+
+namespace {
+
+void add_layer_matrix(std::vector<WeightSpec>& specs, uint32_t layer, std::string_view suffix,
+                      uint32_t rows, uint32_t width) {
+  specs.push_back(
+      {layer_name(layer, suffix), rows, width, WeightRole::kMatrix, static_cast<int32_t>(layer)});
+}
+
+}  // namespace
+
+void add_layer_vector(std::vector<WeightSpec>& specs, uint32_t layer, std::string_view suffix,
+                      uint32_t width) {
+  specs.push_back(
+      {layer_name(layer, suffix), 1, width, WeightRole::kVector, static_cast<int32_t>(layer)});
+}
+
+void add_attention_weights(std::vector<WeightSpec>& specs, const HyperParameters& parameters,
+                           uint32_t layer) {
+  const HyperParameters& p = parameters;
+  const uint32_t query_rows = p.heads * p.key_dim;
+  const uint32_t key_rows = p.kv_heads * p.key_dim;
+  const uint32_t value_rows = p.kv_heads * p.value_dim;
+  add_layer_matrix(specs, layer, "attn_q.weight", query_rows, p.width);
+  add_layer_matrix(specs, layer, "attn_k.weight", key_rows, p.width);
+  add_layer_matrix(specs, layer, "attn_v.weight", value_rows, p.width);
+  if (p.qkv_bias) {
+    add_layer_vector(specs, layer, "attn_q.bias", query_rows);
+    add_layer_vector(specs, layer, "attn_k.bias", key_rows);
+    add_layer_vector(specs, layer, "attn_v.bias", value_rows);
+  }
+  if (p.head_norms) {
+    add_layer_vector(specs, layer, "attn_q_norm.weight", p.key_dim);
+    add_layer_vector(specs, layer, "attn_k_norm.weight", p.key_dim);
+  }
+  add_layer_matrix(specs, layer, "attn_output.weight", p.width, p.heads * p.value_dim);
+  if (p.output_bias) add_layer_vector(specs, layer, "attn_output.bias", p.width);
+}
+
+void add_gated_mlp_weights(std::vector<WeightSpec>& specs, const HyperParameters& parameters,
+                           uint32_t layer) {
+  add_layer_matrix(specs, layer, "ffn_gate.weight", parameters.ffn_width, parameters.width);
+  add_layer_matrix(specs, layer, "ffn_up.weight", parameters.ffn_width, parameters.width);
+  add_layer_matrix(specs, layer, "ffn_down.weight", parameters.width, parameters.ffn_width);
+}
+
+void add_embedding(std::vector<WeightSpec>& specs, const HyperParameters& parameters) {
+  specs.push_back({"token_embd.weight", parameters.vocabulary, parameters.width,
+                   WeightRole::kEmbedding, WeightSpec::kNoLayer});
+}
+
+void add_output(std::vector<WeightSpec>& specs, const HyperParameters& parameters) {
+  specs.push_back(
+      {"output_norm.weight", 1, parameters.width, WeightRole::kVector, WeightSpec::kNoLayer});
+  if (!parameters.tied_output) {
+    specs.push_back({"output.weight", parameters.vocabulary, parameters.width, WeightRole::kMatrix,
+                     WeightSpec::kNoLayer});
+  }
+}
+
+void add_rope_factors(std::vector<WeightSpec>& specs, const HyperParameters& parameters) {
+  if (parameters.rope_factors.empty()) return;
+  specs.push_back({std::string(parameters.rope_factors), 1, parameters.rope[0].rotary_dim / 2,
+                   WeightRole::kConstant, WeightSpec::kNoLayer});
+}
+
+std::vector<WeightSpec> pre_norm_weights(const HyperParameters& parameters) {
+  std::vector<WeightSpec> specs;
+  add_embedding(specs, parameters);
+  add_rope_factors(specs, parameters);
+  for (uint32_t layer = 0; layer < parameters.layers; ++layer) {
+    add_layer_vector(specs, layer, "attn_norm.weight", parameters.width);
+    add_attention_weights(specs, parameters, layer);
+    add_layer_vector(specs, layer, "ffn_norm.weight", parameters.width);
+    add_gated_mlp_weights(specs, parameters, layer);
+  }
+  add_output(specs, parameters);
+  return specs;
+}
+
+void embed_tokens(LayerContext& context, const HyperParameters& parameters) {
+  context.embed("token_embd.weight", parameters.embedding_scale);
+}
+
+Activation attention_block(LayerContext& context, const HyperParameters& parameters, uint32_t layer,
+                           Activation normed) {
+  const LayerKind kind = parameters.layer_kinds[layer];
+  QkvSpec spec{.query = "attn_q.weight", .key = "attn_k.weight", .value = "attn_v.weight"};
+  if (parameters.qkv_bias) {
+    spec.query_bias = "attn_q.bias";
+    spec.key_bias = "attn_k.bias";
+    spec.value_bias = "attn_v.bias";
+  }
+  if (parameters.head_norms) {
+    spec.query_norm = "attn_q_norm.weight";
+    spec.key_norm = "attn_k_norm.weight";
+  }
+  spec.norm_eps = parameters.norm_eps;
+  spec.rope_set = kind.rope_set;
+  const Qkv qkv = context.qkv(normed, spec);
+  const Activation mixed = context.attention(
+      qkv, {parameters.attention_scale, parameters.attention_soft_cap, kind.window});
+  return context.linear(mixed, "attn_output.weight",
+                        parameters.output_bias ? WeightName("attn_output.bias") : WeightName());
+}
+
+void pre_norm_layer(LayerContext& context, const HyperParameters& parameters, uint32_t layer) {
+  const Activation normed =
+      context.norm(context.residual(), {"attn_norm.weight", parameters.norm_eps});
+  context.add_to_residual(attention_block(context, parameters, layer, normed));
+  const Activation middle =
+      context.norm(context.residual(), {"ffn_norm.weight", parameters.norm_eps});
+  context.add_to_residual(context.gated_mlp(
+      middle, {"ffn_gate.weight", "ffn_up.weight", "ffn_down.weight", parameters.gate}));
+}
+
+void norm_and_logits(LayerContext& context, const HyperParameters& parameters) {
+  const Activation normed =
+      context.norm(context.residual(), {"output_norm.weight", parameters.norm_eps});
+  const WeightName weight = parameters.tied_output ? "token_embd.weight" : "output.weight";
+  context.logits(normed, weight, parameters.logit_soft_cap);
+}
+
+}  // namespace freehold::model

@@ -1,0 +1,42 @@
+#pragma once
+// Weight lists and layer parts that the llama-like architectures share word for word. Not an
+// architecture: each of those says its own order in its own file.
+
+#include <cstdint>
+#include <vector>
+
+#include "model/arch/architecture.h"
+
+namespace freehold::model {
+
+/// Appends the attention projections of one layer, with biases where the file has them.
+void add_attention_weights(std::vector<WeightSpec>& specs, const HyperParameters& parameters,
+                           uint32_t layer);
+/// Appends gate, up and down of one layer.
+void add_gated_mlp_weights(std::vector<WeightSpec>& specs, const HyperParameters& parameters,
+                           uint32_t layer);
+/// Appends one vector of `width` values of a layer.
+void add_layer_vector(std::vector<WeightSpec>& specs, uint32_t layer, std::string_view suffix,
+                      uint32_t width);
+/// Appends token_embd.weight; first in every list.
+void add_embedding(std::vector<WeightSpec>& specs, const HyperParameters& parameters);
+/// Appends output_norm.weight and, where it is not tied, output.weight; last in every list.
+void add_output(std::vector<WeightSpec>& specs, const HyperParameters& parameters);
+
+/// Appends the tensor of per-pair RoPE factors, where the file has one.
+void add_rope_factors(std::vector<WeightSpec>& specs, const HyperParameters& parameters);
+
+/// Every weight of a llama-like model: embedding, layers of norm, attention, norm, MLP, and output.
+std::vector<WeightSpec> pre_norm_weights(const HyperParameters& parameters);
+
+/// Residual stream = rows of token_embd.weight times the model's embedding scale.
+void embed_tokens(LayerContext& context, const HyperParameters& parameters);
+/// q, k, v, attention over this layer's cache, output projection.
+Activation attention_block(LayerContext& context, const HyperParameters& parameters, uint32_t layer,
+                           Activation normed);
+/// The llama layer: norm, attention, residual, norm, gated MLP, residual.
+void pre_norm_layer(LayerContext& context, const HyperParameters& parameters, uint32_t layer);
+/// output_norm, then the output matrix or the tied embedding.
+void norm_and_logits(LayerContext& context, const HyperParameters& parameters);
+
+}  // namespace freehold::model

@@ -1,0 +1,179 @@
+#include "runtime/engine/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace freehold::runtime {
+
+Engine::Engine(Options options)
+    : options_(options),
+      scheduler_({.columns_max = options.columns_max,
+                  .logits_max = options.requests_max,
+                  .slice_max = options.columns_max,
+                  .requests_max = options.requests_max}) {}
+
+Result<std::unique_ptr<Engine>> Engine::create(Options options) {
+  auto engine = std::make_unique<Engine>(options);
+  const Model& model = options.model;
+  engine->cache_ = TRY(Cache::create(
+      options.account, cache_spec(model.parameters(), options.cache_type, options.cache_positions,
+                                  options.requests_max + 1)));
+  engine->executor_ = TRY(Executor::create({.architecture = model.architecture(),
+                                            .parameters = model.parameters(),
+                                            .weights = model.weights(),
+                                            .pool = options.pool,
+                                            .account = options.account,
+                                            .isa = options.isa,
+                                            .cache_type = options.cache_type,
+                                            .columns_max = options.columns_max,
+                                            .logits_max = options.requests_max}));
+  return engine;
+}
+
+Result<RequestId> Engine::submit(GenerateRequest request) {
+  const size_t vocabulary = options_.model.parameters().vocabulary;
+  TRY(check_sampling(request.sampling, vocabulary));
+  if (request.prompt.empty()) {
+    return Error{ErrorCode::kUsage, "the prompt is empty: there is nothing to continue",
+                 "write one"};
+  }
+  for (const TokenId token : request.prompt) {
+    if (token < 0 || static_cast<size_t>(token) >= vocabulary) {
+      return Error{ErrorCode::kUsage,
+                   fmt::format("the prompt has token {}, the model {} tokens", token, vocabulary),
+                   {}};
+    }
+  }
+  if (request.prompt.size() >= request.context) {
+    return Error{
+        ErrorCode::kRefused,
+        fmt::format("the prompt has {} tokens and the context holds {}, the answer included",
+                    request.prompt.size(), request.context),
+        "shorten the prompt or raise --context"};
+  }
+  SequenceId sequence{};
+  size_t computed = 0;
+  if (request.conversation) {
+    Conversation& conversation = conversations_.at(static_cast<uint32_t>(*request.conversation));
+    computed = TRY(continue_conversation(conversation, request));
+    sequence = conversation.sequence;
+  } else {
+    sequence = TRY(cache_->create_sequence());
+  }
+  const uint64_t wanted =
+      request.tokens_max == 0
+          ? request.context
+          : std::min(request.context, request.prompt.size() + request.tokens_max);
+  const RequestId id = next_request_;
+  Status admitted = cache_->reserve(sequence, static_cast<uint32_t>(wanted));
+  if (admitted.ok()) admitted = scheduler_.admit(id, sequence, request.prompt, computed);
+  if (!admitted.ok()) {
+    if (!request.conversation) cache_->drop(sequence);
+    return std::move(admitted).error();
+  }
+  ++next_request_;
+  Sampler sampler(request.sampling, options_.isa);
+  const RequestCounts counts{request.prompt.size(), computed, 0};
+  active_.emplace(id, Active{std::move(request), std::move(sampler), sequence, counts});
+  return id;
+}
+
+/// Cuts the conversation's cache back to what it shares with the new prompt; returns its length.
+Result<size_t> Engine::continue_conversation(Conversation& conversation,
+                                             const GenerateRequest& request) {
+  const auto& old = conversation.tokens;
+  const auto [left, right] =
+      std::mismatch(old.begin(), old.end(), request.prompt.begin(), request.prompt.end());
+  // The last token is computed again: its logits choose the first token of the answer.
+  const size_t shared =
+      std::min(static_cast<size_t>(left - old.begin()), request.prompt.size() - 1);
+  TRY(cache_->truncate(conversation.sequence, static_cast<uint32_t>(shared)));
+  conversation.tokens.resize(shared);
+  return shared;
+}
+
+void Engine::finish(RequestId id) {
+  const auto found = active_.find(id);
+  if (found == active_.end()) return;
+  Active& active = found->second;
+  if (active.request.conversation) {
+    Conversation& conversation =
+        conversations_.at(static_cast<uint32_t>(*active.request.conversation));
+    const auto tokens = scheduler_.tokens(id);
+    conversation.tokens.assign(tokens.begin(), tokens.begin() + cache_->length(active.sequence));
+  } else {
+    cache_->drop(active.sequence);
+  }
+  scheduler_.remove(id);
+  active_.erase(found);
+}
+
+void Engine::cancel(RequestId request) { finish(request); }
+
+Result<std::vector<TokenEvent>> Engine::step() {
+  std::vector<TokenEvent> events;
+  const StepPlan plan = scheduler_.step();
+  if (plan.pass.columns.empty()) return events;
+  const PassResult pass = TRY(executor_->run(plan.pass, *cache_));
+  for (const PassFault& fault : pass.faults) {
+    const RequestId owner = plan.owner[fault.column];
+    if (!scheduler_.contains(owner)) continue;
+    TokenEvent event{.request = owner, .finish = FinishReason::kFailed};
+    event.error = Error{ErrorCode::kFailed,
+                        fmt::format("activations stopped being finite at {}", fault.where),
+                        "the model's numbers overflow here; try --kv f32, or another file of it"};
+    event.counts = active_.at(owner).counts;
+    events.push_back(std::move(event));
+    finish(owner);
+  }
+  const size_t vocabulary = options_.model.parameters().vocabulary;
+  for (size_t row = 0; row < plan.logits_of.size(); ++row) {
+    if (!active_.contains(plan.logits_of[row])) continue;
+    events.push_back(
+        accept(plan.logits_of[row], pass.logits.subspan(row * vocabulary, vocabulary)));
+  }
+  return events;
+}
+
+TokenEvent Engine::accept(RequestId id, std::span<const float> logits) {
+  Active& active = active_.at(id);
+  const auto history = scheduler_.tokens(id);
+  TokenEvent event{.request = id};
+  event.position = history.size();
+  event.token = active.sampler.choose(logits, history, event.position);
+  ++active.counts.answer_tokens;
+  event.counts = active.counts;
+  const GenerateRequest& request = active.request;
+  if (request.ends && request.ends(event.token)) {
+    event.finish = FinishReason::kStop;
+  } else if (request.tokens_max != 0 && active.counts.answer_tokens >= request.tokens_max) {
+    event.finish = FinishReason::kLength;
+  } else if (event.position + 1 >= request.context) {
+    event.finish = FinishReason::kContext;
+  }
+  if (event.finish == FinishReason::kNone) {
+    scheduler_.append(id, event.token);
+  } else {
+    finish(id);
+  }
+  return event;
+}
+
+Result<ConversationId> Engine::open_conversation() {
+  const SequenceId sequence = TRY(cache_->create_sequence());
+  const uint32_t id = next_conversation_++;
+  conversations_.emplace(id, Conversation{sequence, {}});
+  return ConversationId{id};
+}
+
+void Engine::close_conversation(ConversationId conversation) {
+  const auto found = conversations_.find(static_cast<uint32_t>(conversation));
+  if (found == conversations_.end()) return;
+  cache_->drop(found->second.sequence);
+  conversations_.erase(found);
+}
+
+}  // namespace freehold::runtime

@@ -1,0 +1,111 @@
+#pragma once
+// The engine: takes requests, runs passes until each has its answer, hands out tokens as they come.
+// Sequences live in one cache; a conversation keeps its sequence, so that the next request computes
+// only what is new. No sockets, no clock, no text: tokens in, tokens out. One thread drives it.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "runtime/cache/cache.h"
+#include "runtime/engine/model.h"
+#include "runtime/engine/scheduler.h"
+#include "runtime/executor/executor.h"
+#include "runtime/sampler/sampler.h"
+
+namespace freehold::runtime {
+
+enum class ConversationId : uint32_t {};
+
+struct GenerateRequest {
+  std::vector<TokenId> prompt;  // whole, from the first token; not empty
+  SamplingOptions sampling;
+  uint64_t tokens_max = 0;  // 0: until the model stops or the context is full
+  uint64_t context = 8192;  // most tokens of prompt and answer together
+  /// Tokens that end the answer; the token itself is reported and not continued.
+  std::function<bool(TokenId)> ends;
+  std::optional<ConversationId> conversation;
+};
+
+enum class FinishReason { kNone, kStop, kLength, kContext, kFailed };
+
+/// Counts for the statistics line; times are the caller's.
+struct RequestCounts {
+  uint64_t prompt_tokens = 0;
+  uint64_t reused_tokens = 0;  // of the prompt, already in the cache
+  uint64_t answer_tokens = 0;
+};
+
+/// One token of an answer, or its end.
+struct TokenEvent {
+  RequestId request = 0;
+  TokenId token = 0;      // meaningless where finish is kFailed
+  uint64_t position = 0;  // its index in the sequence
+  FinishReason finish = FinishReason::kNone;
+  std::optional<Error> error{};  // why it failed
+  RequestCounts counts{};        // so far
+};
+
+class Engine {
+ public:
+  struct Options {
+    const Model& model;
+    device::WorkerPool& pool;
+    device::MemoryAccount& account;
+    device::Isa isa = device::Isa::kScalar;
+    ops::CacheType cache_type = ops::CacheType::kF16;
+    uint64_t cache_positions = 8192;  // of all sequences together
+    size_t columns_max = 256;
+    size_t requests_max = 1;
+  };
+
+  static Result<std::unique_ptr<Engine>> create(Options options);
+  /// Half made: create() is the way in.
+  explicit Engine(Options options);
+
+  /// kUsage for options out of range, kRefused where the prompt does not leave room for one token
+  /// in the context (with both numbers), or where the cache is full. Nothing has changed then.
+  Result<RequestId> submit(GenerateRequest request);
+  /// Frees what the request holds; fine for one that has ended.
+  void cancel(RequestId request);
+  /// Runs one pass; the tokens it made. Empty and no error where nobody waits.
+  Result<std::vector<TokenEvent>> step();
+  bool idle() const { return scheduler_.size() == 0; }
+
+  Result<ConversationId> open_conversation();
+  void close_conversation(ConversationId conversation);
+
+  const Cache& cache() const { return *cache_; }
+
+ private:
+  struct Active {
+    GenerateRequest request;
+    Sampler sampler;
+    SequenceId sequence;
+    RequestCounts counts;
+  };
+  /// A sequence kept between requests, with the tokens its cache holds.
+  struct Conversation {
+    SequenceId sequence;
+    std::vector<TokenId> tokens;
+  };
+
+  Result<size_t> continue_conversation(Conversation& conversation, const GenerateRequest& request);
+  TokenEvent accept(RequestId id, std::span<const float> logits);
+  void finish(RequestId id);
+
+  Options options_;
+  std::optional<Cache> cache_;
+  std::unique_ptr<Executor> executor_;
+  Scheduler scheduler_;
+  std::unordered_map<RequestId, Active> active_;
+  std::unordered_map<uint32_t, Conversation> conversations_;
+  RequestId next_request_ = 1;
+  uint32_t next_conversation_ = 1;
+};
+
+}  // namespace freehold::runtime

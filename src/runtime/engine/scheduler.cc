@@ -1,0 +1,81 @@
+#include "runtime/engine/scheduler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace freehold::runtime {
+
+Status Scheduler::admit(RequestId request, SequenceId sequence, std::vector<TokenId> tokens,
+                        size_t computed) {
+  CHECK(computed < tokens.size() && find(request) == nullptr);
+  if (entries_.size() >= options_.requests_max) {
+    return Error{ErrorCode::kRefused,
+                 fmt::format("{} requests are running, the most there may be", entries_.size()),
+                 "try again when one has ended"};
+  }
+  entries_.push_back({request, sequence, std::move(tokens), computed});
+  return {};
+}
+
+const Scheduler::Entry* Scheduler::find(RequestId request) const {
+  for (const Entry& entry : entries_) {
+    if (entry.request == request) return &entry;
+  }
+  return nullptr;
+}
+
+bool Scheduler::contains(RequestId request) const { return find(request) != nullptr; }
+
+std::span<const TokenId> Scheduler::tokens(RequestId request) const {
+  const Entry* entry = find(request);
+  CHECK(entry != nullptr);
+  return entry->tokens;
+}
+
+void Scheduler::append(RequestId request, TokenId token) {
+  for (Entry& entry : entries_) {
+    if (entry.request != request) continue;
+    CHECK(entry.pending() == 0);
+    entry.tokens.push_back(token);
+    return;
+  }
+  CHECK(false);  // unknown request: a bug in the engine
+}
+
+void Scheduler::remove(RequestId request) {
+  std::erase_if(entries_, [request](const Entry& entry) { return entry.request == request; });
+}
+
+void Scheduler::take(Entry& entry, size_t count, StepPlan& plan) {
+  for (size_t i = 0; i < count; ++i) {
+    PassColumn column;
+    column.sequence = entry.sequence;
+    column.token = entry.tokens[entry.computed + i];
+    column.wants_logits = entry.computed + i + 1 == entry.tokens.size();
+    if (column.wants_logits) plan.logits_of.push_back(entry.request);
+    plan.pass.columns.push_back(column);
+    plan.owner.push_back(entry.request);
+  }
+  entry.computed += count;
+}
+
+StepPlan Scheduler::step() {
+  StepPlan plan;
+  const auto room = [&] { return options_.columns_max - plan.pass.columns.size(); };
+  const auto logits_room = [&] { return options_.logits_max - plan.logits_of.size(); };
+  for (Entry& entry : entries_) {
+    if (entry.pending() == 1 && room() > 0 && logits_room() > 0) take(entry, 1, plan);
+  }
+  for (Entry& entry : entries_) {
+    size_t count = std::min({entry.pending(), room(), options_.slice_max});
+    // A prompt's last column needs a place for its logits; without one it waits for the next pass.
+    if (count == entry.pending() && count > 0 && logits_room() == 0) --count;
+    if (count > 0) take(entry, count, plan);
+  }
+  return plan;
+}
+
+}  // namespace freehold::runtime

@@ -1,0 +1,438 @@
+#include "runtime/executor/executor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "model/arch/recording_context.h"
+#include "ops/elementwise/elementwise.h"
+#include "ops/rms_norm/rms_norm.h"
+
+namespace freehold::runtime {
+
+namespace {
+
+/// Floats between columns: whole cache lines, so that workers on neighbouring columns share none.
+constexpr size_t kStrideUnit = 16;
+/// Weight bytes one worker claims at a time: enough to hide the claim, small enough to even out.
+constexpr size_t kBytesPerTask = 64 * 1024;
+constexpr size_t kRowUnit = 16;
+
+size_t stride_of(size_t width) { return base::align_up(width, kStrideUnit); }
+
+size_t group_index(quant::ActivationGroup group) {
+  switch (group) {
+    case quant::ActivationGroup::k32:
+      return 0;
+    case quant::ActivationGroup::k256:
+      return 1;
+    case quant::ActivationGroup::kFloat:
+      return 2;
+  }
+  return 2;
+}
+
+/// Hands out aligned pieces of one buffer; the first walk over a null base only counts.
+class Carver {
+ public:
+  explicit Carver(std::byte* base) : base_(base) {}
+  template <class T>
+  T* take(size_t count) {
+    T* piece = base_ == nullptr ? nullptr : reinterpret_cast<T*>(base_ + used_);
+    used_ += base::align_up<size_t>(count * sizeof(T), 64);
+    return piece;
+  }
+  size_t used() const { return used_; }
+
+ private:
+  std::byte* base_;
+  size_t used_ = 0;
+};
+
+}  // namespace
+
+Executor::Executor(Options options)
+    : options_(options),
+      ops_(ops::op_table(options.isa)),
+      quantise_row_(quant::quantise_row(options.isa)) {}
+
+Result<std::unique_ptr<Executor>> Executor::create(Options options) {
+  auto executor = std::make_unique<Executor>(options);
+  TRY(executor->allocate());
+  return executor;
+}
+
+Status Executor::allocate() {
+  const model::HyperParameters& p = options_.parameters;
+  const model::DryRun dry = TRY(model::dry_run(options_.architecture, p));
+  for (size_t set = 0; set < p.rope.size(); ++set) {
+    ops::RopeScaling scaling = p.rope[set];
+    if (set == 0 && !p.rope_factors.empty()) {
+      const auto factors = options_.weights.vector(model::WeightSpec::kNoLayer, p.rope_factors);
+      scaling.factors.assign(factors.begin(), factors.end());
+    }
+    rope_tables_.push_back(TRY(ops::RopeTable::create(scaling)));
+  }
+  const size_t columns = options_.columns_max;
+  width_max_ = std::max<size_t>(options_.weights.width_max(), p.width);
+  const size_t padded = quant::padded_width(width_max_);
+  arena_floats_ = columns * (dry.layer_values_max + kStrideUnit * dry.layer_activations_max);
+  const auto carve = [&](std::byte* base) {
+    Carver carver(base);
+    residual_ = {carver.take<float>(columns * stride_of(p.width)), p.width, stride_of(p.width)};
+    arena_ = carver.take<float>(arena_floats_);
+    for (size_t group = 0; group < 2; ++group) {
+      quantised_[group] = carver.take<int8_t>(columns * padded);
+      scales_[group] = carver.take<float>(columns * (padded / 32));
+      sums_[group] = carver.take<int16_t>(columns * (padded / 16));
+    }
+    const size_t gathered = options_.logits_max;
+    gathered_ = {carver.take<float>(gathered * stride_of(p.width)), p.width, stride_of(p.width)};
+    logits_ = carver.take<float>(gathered * p.vocabulary);
+    cosine_.clear();
+    sine_.clear();
+    for (const ops::RopeScaling& rope : p.rope) {
+      cosine_.push_back(carver.take<float>(columns * stride_of(rope.rotary_dim / 2)));
+      sine_.push_back(carver.take<float>(columns * stride_of(rope.rotary_dim / 2)));
+    }
+    scratch_.clear();
+    for (size_t worker = 0; worker < options_.pool.size(); ++worker) {
+      scratch_.push_back(
+          carver.take<float>(ops::attention_scratch_floats(kAttentionRowsMax, p.value_dim)));
+    }
+    return carver.used();
+  };
+  memory_ = TRY(
+      device::Buffer::create(options_.account, device::MemoryUse::kActivations, carve(nullptr)));
+  carve(memory_.data());
+  places_.resize(dry.layer_activations_max + 1);
+  faulty_.resize(columns);
+  fresh_faults_.resize(columns);
+  page_scratch_.resize(options_.pool.size());
+  positions_.reserve(columns);
+  in_sequence_.resize(columns);
+  logits_columns_.reserve(options_.logits_max);
+  return {};
+}
+
+Result<PassResult> Executor::run(const PassSpec& spec, Cache& cache) {
+  CHECK(!spec.columns.empty() && spec.columns.size() <= options_.columns_max);
+  TRY(start_pass(spec, cache));
+  const model::HyperParameters& p = options_.parameters;
+  enter(model::WeightSpec::kNoLayer);
+  options_.architecture.embed(*this, p);
+  for (uint32_t layer = 0; layer < p.layers && !failure_; ++layer) {
+    enter(static_cast<int32_t>(layer));
+    options_.architecture.layer(*this, p, layer);
+  }
+  enter(model::WeightSpec::kNoLayer);
+  if (!failure_ && !logits_columns_.empty()) options_.architecture.output(*this, p);
+  end_append();
+  if (failure_) return *std::move(failure_);
+  return PassResult{{logits_, logits_rows_ * p.vocabulary}, std::move(faults_)};
+}
+
+Status Executor::start_pass(const PassSpec& spec, Cache& cache) {
+  spec_ = &spec;
+  cache_ = &cache;
+  columns_ = spec.columns.size();
+  logits_columns_.clear();
+  for (size_t i = 0; i < columns_; ++i) {
+    if (spec.columns[i].wants_logits) logits_columns_.push_back(static_cast<uint32_t>(i));
+  }
+  CHECK(logits_columns_.size() <= options_.logits_max);
+  logits_rows_ = 0;
+  std::fill(faulty_.begin(), faulty_.end(), uint8_t{0});
+  faults_.clear();
+  failure_.reset();
+  TRY(begin_append());
+  fill_rope_tables();
+  plan_attention();
+  return {};
+}
+
+void Executor::enter(int32_t layer) {
+  layer_ = layer;
+  arena_used_ = 0;
+  places_[0] = residual_;
+  next_id_ = 1;
+  forget_prepared();
+}
+
+model::Activation Executor::make(size_t width) {
+  const size_t stride = stride_of(width);
+  CHECK(arena_used_ + stride * columns_ <= arena_floats_ && next_id_ < places_.size());
+  places_[next_id_] = {arena_ + arena_used_, width, stride};
+  arena_used_ += stride * columns_;
+  return {next_id_++, static_cast<uint32_t>(width)};
+}
+
+void Executor::note_fault(size_t column, std::string_view where) {
+  if (faulty_[column] != 0) return;
+  faulty_[column] = 1;
+  faults_.push_back({column, std::string(where)});
+}
+
+void Executor::collect_faults(size_t columns, std::string_view where) {
+  for (size_t i = 0; i < columns; ++i) {
+    if (fresh_faults_[i] == 0) continue;
+    fresh_faults_[i] = 0;
+    note_fault(columns == columns_ ? i : logits_columns_[i], where);
+  }
+}
+
+void Executor::embed(model::WeightName table, float scale) {
+  const model::HyperParameters& p = options_.parameters;
+  for (size_t i = 0; i < columns_; ++i) {
+    float* row = column(residual_, i);
+    const Status status = options_.weights.embedding_row(
+        table, static_cast<uint64_t>(spec_->columns[i].token), {row, p.width});
+    if (!status.ok()) {
+      failure_ = status.error();
+      return;
+    }
+    if (scale != 1.0f) {
+      ops_.elementwise({.kind = ops::ElementwiseKind::kScale,
+                        .x = row,
+                        .factor = scale,
+                        .count = p.width,
+                        .out = row});
+    }
+  }
+}
+
+model::Activation Executor::norm(model::Activation x, const model::NormSpec& spec) {
+  const Place in = place(x);
+  const model::Activation y = make(in.width);
+  const Place out = place(y);
+  const auto weight = options_.weights.vector(layer_, spec.weight);
+  each_column(columns_, in.width, [&](size_t i, size_t) {
+    ops_.rms_norm({column(in, i), in.stride, weight.data(), spec.eps, 1, in.width, column(out, i),
+                   out.stride});
+  });
+  return y;
+}
+
+const quant::ActivationView& Executor::prepare(const Place& x, size_t columns,
+                                               const MatrixWeights& weights) {
+  const quant::ActivationGroup group = weights.format->group;
+  Prepared& prepared = prepared_[group_index(group)];
+  if (prepared.ready) return prepared.view;
+  prepared.ready = true;
+  prepared.view = {};
+  prepared.view.columns = columns;
+  prepared.view.width = x.width;
+  prepared.view.x = x.data;
+  prepared.view.x_stride = x.stride;
+  if (group == quant::ActivationGroup::kFloat) {
+    each_column(columns, x.width, [&](size_t i, size_t) {
+      if (!quant::all_finite(column(x, i), x.width)) fresh_faults_[i] = 1;
+    });
+  } else {
+    quantise_columns(x, columns, group, prepared.view);
+  }
+  collect_faults(columns, weights.name);
+  return prepared.view;
+}
+
+void Executor::quantise_columns(const Place& x, size_t columns, quant::ActivationGroup group,
+                                quant::ActivationView& view) {
+  const size_t slot = group_index(group);
+  view.q = quantised_[slot];
+  view.d = scales_[slot];
+  view.sums = sums_[slot];
+  view.q_stride = quant::padded_width(x.width);
+  view.d_stride = view.q_stride / 32;
+  view.sums_stride = view.q_stride / 16;
+  each_column(columns, x.width * 2, [&](size_t i, size_t) {
+    const bool finite =
+        quantise_row_({column(x, i), x.width, group, quantised_[slot] + i * view.q_stride,
+                       scales_[slot] + i * view.d_stride, sums_[slot] + i * view.sums_stride});
+    if (!finite) fresh_faults_[i] = 1;
+  });
+}
+
+void Executor::multiply(const Place& x, size_t columns, std::span<const Product> products) {
+  struct Job {
+    const MatrixWeights* weights;
+    const quant::ActivationView* view;
+    quant::PanelDotFn dot;
+    Place out;
+    uint64_t rows_per_task;
+    size_t first_task;
+  };
+  std::array<Job, 4> jobs;
+  CHECK(products.size() <= jobs.size());
+  size_t tasks = 0;
+  for (size_t i = 0; i < products.size(); ++i) {
+    const MatrixWeights& weights = *products[i].weights;
+    // Whole 16-row groups that divide a panel, so that no task crosses its end.
+    uint64_t rows = kRowUnit;
+    while (rows * weights.row_bytes < kBytesPerTask && weights.panel_rows % (rows * 2) == 0)
+      rows *= 2;
+    jobs[i] = {&weights,
+               &prepare(x, columns, weights),
+               weights.format->dot(options_.isa),
+               products[i].out,
+               rows,
+               tasks};
+    tasks += base::divide_up(weights.rows, rows);
+  }
+  options_.pool.run(tasks, [&](size_t task, size_t) {
+    size_t which = products.size() - 1;
+    while (jobs[which].first_task > task) --which;
+    const Job& job = jobs[which];
+    const MatrixWeights& weights = *job.weights;
+    const uint64_t first = (task - job.first_task) * job.rows_per_task;
+    const Panel& panel = weights.panels[first / weights.panel_rows];
+    quant::PanelDot dot;
+    dot.rows = panel.rows + (first - panel.first_row) * weights.row_bytes;
+    dot.row_bytes = weights.row_bytes;
+    dot.row_count = std::min(job.rows_per_task, weights.rows - first);
+    dot.x = *job.view;
+    dot.y = job.out.data + first;
+    dot.y_stride = job.out.stride;
+    job.dot(dot);
+  });
+}
+
+void Executor::add_bias(const Place& y, size_t columns, model::WeightName bias) {
+  if (bias.empty()) return;
+  const auto values = options_.weights.vector(layer_, bias);
+  each_column(columns, y.width, [&](size_t i, size_t) {
+    ops_.elementwise({.kind = ops::ElementwiseKind::kAdd,
+                      .x = column(y, i),
+                      .y = values.data(),
+                      .count = y.width,
+                      .out = column(y, i)});
+  });
+}
+
+model::Activation Executor::linear(model::Activation x, model::WeightName weight,
+                                   model::WeightName bias) {
+  const MatrixWeights& weights = options_.weights.matrix(layer_, weight);
+  const model::Activation y = make(weights.rows);
+  const Product product{&weights, place(y)};
+  forget_prepared();
+  multiply(place(x), columns_, {&product, 1});
+  add_bias(place(y), columns_, bias);
+  return y;
+}
+
+model::Qkv Executor::qkv(model::Activation x, const model::QkvSpec& spec) {
+  const model::HyperParameters& p = options_.parameters;
+  const WeightStore& store = options_.weights;
+  const MatrixWeights& query = store.matrix(layer_, spec.query);
+  const MatrixWeights& key = store.matrix(layer_, spec.key);
+  const MatrixWeights& value = store.matrix(layer_, spec.value);
+  const model::Qkv out{make(query.rows), make(key.rows), make(value.rows)};
+  const std::array<Product, 3> products{Product{&query, place(out.query)},
+                                        Product{&key, place(out.key)},
+                                        Product{&value, place(out.value)}};
+  forget_prepared();
+  multiply(place(x), columns_, products);
+  add_bias(place(out.query), columns_, spec.query_bias);
+  add_bias(place(out.key), columns_, spec.key_bias);
+  add_bias(place(out.value), columns_, spec.value_bias);
+  head_norm(place(out.query), p.heads, spec.query_norm, spec.norm_eps);
+  head_norm(place(out.key), p.kv_heads, spec.key_norm, spec.norm_eps);
+  if (spec.rope) {
+    rotate(place(out.query), p.heads, spec.rope_set);
+    rotate(place(out.key), p.kv_heads, spec.rope_set);
+  }
+  return out;
+}
+
+void Executor::head_norm(const Place& x, uint32_t heads, model::WeightName weight, float eps) {
+  if (weight.empty()) return;
+  const auto values = options_.weights.vector(layer_, weight);
+  const size_t dim = x.width / heads;
+  each_column(columns_, x.width, [&](size_t i, size_t) {
+    float* data = column(x, i);
+    ops_.rms_norm({data, dim, values.data(), eps, heads, dim, data, dim});
+  });
+}
+
+void Executor::rotate(const Place& x, uint32_t heads, uint32_t rope_set) {
+  const model::HyperParameters& p = options_.parameters;
+  const size_t rotary = p.rope[rope_set].rotary_dim;
+  const size_t stride = stride_of(rotary / 2);
+  each_column(columns_, x.width, [&](size_t i, size_t) {
+    ops_.rope({column(x, i), heads, x.width / heads, rotary, p.rope_pairing,
+               cosine_[rope_set] + i * stride, sine_[rope_set] + i * stride});
+  });
+}
+
+void Executor::fill_rope_tables() {
+  for (size_t set = 0; set < rope_tables_.size(); ++set) {
+    const size_t half = options_.parameters.rope[set].rotary_dim / 2;
+    const size_t stride = stride_of(half);
+    // Sines and cosines of ours cost some tens of nanoseconds each.
+    each_column(columns_, half * 64, [&](size_t i, size_t) {
+      rope_tables_[set].fill_row(positions_[i], cosine_[set] + i * stride, sine_[set] + i * stride);
+    });
+  }
+}
+
+model::Activation Executor::gated_mlp(model::Activation x, const model::GatedMlpSpec& spec) {
+  const WeightStore& store = options_.weights;
+  const MatrixWeights& gate = store.matrix(layer_, spec.gate);
+  const MatrixWeights& up = store.matrix(layer_, spec.up);
+  const Place gate_out = place(make(gate.rows));
+  const Place up_out = place(make(up.rows));
+  const std::array<Product, 2> products{Product{&gate, gate_out}, Product{&up, up_out}};
+  forget_prepared();
+  multiply(place(x), columns_, products);
+  each_column(columns_, gate.rows * 4, [&](size_t i, size_t) {
+    ops_.gated_unit(
+        {spec.activation, column(gate_out, i), column(up_out, i), gate.rows, column(gate_out, i)});
+  });
+  const MatrixWeights& down = store.matrix(layer_, spec.down);
+  const model::Activation y = make(down.rows);
+  const Product product{&down, place(y)};
+  forget_prepared();
+  multiply(gate_out, columns_, {&product, 1});
+  return y;
+}
+
+void Executor::add_to_residual(model::Activation x) {
+  const Place in = place(x);
+  each_column(columns_, in.width, [&](size_t i, size_t) {
+    ops_.elementwise({.kind = ops::ElementwiseKind::kAdd,
+                      .x = column(residual_, i),
+                      .y = column(in, i),
+                      .count = in.width,
+                      .out = column(residual_, i)});
+  });
+}
+
+void Executor::logits(model::Activation x, model::WeightName weight, float soft_cap) {
+  const Place in = place(x);
+  const size_t rows = logits_columns_.size();
+  for (size_t i = 0; i < rows; ++i) {
+    std::copy_n(column(in, logits_columns_[i]), in.width, column(gathered_, i));
+  }
+  const MatrixWeights& weights = options_.weights.matrix(layer_, weight);
+  const size_t vocabulary = weights.rows;
+  const Product product{&weights, {logits_, vocabulary, vocabulary}};
+  forget_prepared();
+  multiply(gathered_, rows, {&product, 1});
+  each_column(rows, vocabulary, [&](size_t i, size_t) {
+    float* values = logits_ + i * vocabulary;
+    if (soft_cap != 0) {
+      ops_.elementwise({.kind = ops::ElementwiseKind::kSoftCap,
+                        .x = values,
+                        .factor = soft_cap,
+                        .count = vocabulary,
+                        .out = values});
+    }
+    if (!quant::all_finite(values, vocabulary)) fresh_faults_[i] = 1;
+  });
+  collect_faults(rows, weight);
+  logits_rows_ = rows;
+}
+
+}  // namespace freehold::runtime

@@ -1,0 +1,201 @@
+#pragma once
+// Runs passes: the LayerContext that really computes. Owns the activation memory of a pass and
+// nothing else; weights, cache and workers are lent. One thread calls it; work is spread over the
+// pool by rows, heads and columns, never inside a reduction (docs/NUMERICS.md, section 0).
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/result.h"
+#include "device/isa.h"
+#include "device/memory.h"
+#include "device/worker_pool.h"
+#include "model/arch/architecture.h"
+#include "ops/attention/attention.h"
+#include "ops/op_table.h"
+#include "ops/rope/rope_table.h"
+#include "quant/activation.h"
+#include "runtime/pass.h"
+#include "runtime/weights/weight_store.h"
+
+namespace freehold::runtime {
+
+/// What a model's layers ask of a cache for `sequences` sequences of `positions` in all.
+CacheSpec cache_spec(const model::HyperParameters& parameters, ops::CacheType type,
+                     uint64_t positions, size_t sequences);
+
+class Executor final : public model::LayerContext {
+ public:
+  struct Options {
+    const model::Architecture& architecture;
+    const model::HyperParameters& parameters;
+    const WeightStore& weights;
+    device::WorkerPool& pool;
+    device::MemoryAccount& account;
+    device::Isa isa = device::Isa::kScalar;
+    ops::CacheType cache_type = ops::CacheType::kF16;
+    size_t columns_max = 256;  // most columns of one pass
+    size_t logits_max = 1;     // most columns of one pass that want logits
+  };
+
+  /// kRefused where the activation memory cannot be had.
+  static Result<std::unique_ptr<Executor>> create(Options options);
+  /// Half made: create() is the way in.
+  explicit Executor(Options options);
+
+  /// Appends the columns to their sequences in `cache` and computes. Chains are committed; a
+  /// sequence whose columns form a tree stays in flight until the caller commits a path. Fails as a
+  /// whole, with nothing appended, where the cache has no room or a row-read weight could not be
+  /// read.
+  Result<PassResult> run(const PassSpec& spec, Cache& cache);
+
+  /// Most query rows (heads times columns) that share one walk over keys and values.
+  static constexpr uint32_t kAttentionRowsMax = 32;
+
+  size_t columns_max() const { return options_.columns_max; }
+  size_t logits_max() const { return options_.logits_max; }
+  /// Bytes of activation memory for `columns_max` columns and `logits_max` rows of logits.
+  uint64_t memory_bytes() const { return memory_.size(); }
+
+ private:
+  /// A region costs about as much as this many elementwise values; less work stays on the caller.
+  static constexpr size_t kValuesWorthARegion = 16384;
+
+  // LayerContext.
+  model::Activation residual() override { return {0, options_.parameters.width}; }
+  void embed(model::WeightName table, float scale) override;
+  model::Activation norm(model::Activation x, const model::NormSpec& spec) override;
+  model::Qkv qkv(model::Activation x, const model::QkvSpec& spec) override;
+  model::Activation attention(const model::Qkv& qkv, const model::AttentionSpec& spec) override;
+  model::Activation linear(model::Activation x, model::WeightName weight,
+                           model::WeightName bias) override;
+  model::Activation gated_mlp(model::Activation x, const model::GatedMlpSpec& spec) override;
+  void add_to_residual(model::Activation x) override;
+  void logits(model::Activation x, model::WeightName weight, float soft_cap) override;
+
+  /// Where an activation's values are: [columns, width], `stride` floats between columns.
+  struct Place {
+    float* data = nullptr;
+    size_t width = 0;
+    size_t stride = 0;
+  };
+  /// A matrix times an activation, to be computed beside others of the same input.
+  struct Product {
+    const MatrixWeights* weights = nullptr;
+    Place out;
+  };
+  /// One sequence's columns.
+  struct Run {
+    SequenceId sequence;
+    uint32_t first = 0;
+    uint32_t count = 0;
+    bool chain = true;
+  };
+  /// Query rows that share their pages: columns of one sequence (or one tree node) and some heads.
+  struct AttentionBlock {
+    uint32_t run = 0;
+    uint32_t kv_head = 0;
+    uint32_t first_column = 0;
+    uint32_t column_count = 0;
+    uint32_t first_head = 0;  // within the group of this kv head
+    uint32_t head_count = 0;
+  };
+  /// One input of matrices, prepared as each group size wants it.
+  struct Prepared {
+    bool ready = false;
+    quant::ActivationView view;
+  };
+
+  Status allocate();
+  Status start_pass(const PassSpec& spec, Cache& cache);
+  void enter(int32_t layer);
+  model::Activation make(size_t width);
+  Place place(model::Activation x) const { return places_[x.id]; }
+  float* column(const Place& place, size_t index) const {
+    return place.data + index * place.stride;
+  }
+
+  /// Marks the prepared forms of a new input as missing.
+  void forget_prepared() { prepared_ = {}; }
+  const quant::ActivationView& prepare(const Place& x, size_t columns,
+                                       const MatrixWeights& weights);
+  void quantise_columns(const Place& x, size_t columns, quant::ActivationGroup group,
+                        quant::ActivationView& view);
+  void multiply(const Place& x, size_t columns, std::span<const Product> products);
+  void add_bias(const Place& y, size_t columns, model::WeightName bias);
+  void head_norm(const Place& x, uint32_t heads, model::WeightName weight, float eps);
+  void rotate(const Place& x, uint32_t heads, uint32_t rope_set);
+  void write_cache(const model::Qkv& qkv);
+  void attend_block(const AttentionBlock& block, size_t worker, const Place& query,
+                    const Place& out, const model::AttentionSpec& spec);
+  void plan_attention();
+  void note_fault(size_t column, std::string_view where);
+  /// Turns the workers' marks of `columns` columns (all of them, or those that want logits) into
+  /// faults.
+  void collect_faults(size_t columns, std::string_view where);
+  Status begin_append();
+  /// Chains stay in the cache; trees wait for whoever chooses the path. A failed pass leaves
+  /// nothing.
+  void end_append();
+  void fill_rope_tables();
+  /// Calls work(column, worker) for every column; on the caller alone where that is quicker.
+  template <class Work>
+  void each_column(size_t columns, size_t values_per_column, Work&& work) {
+    if (columns == 1 || columns * values_per_column < kValuesWorthARegion) {
+      for (size_t i = 0; i < columns; ++i) work(i, size_t{0});
+    } else {
+      options_.pool.run(columns, work);
+    }
+  }
+
+  Options options_;
+  const ops::OpTable& ops_;
+  quant::QuantiseRowFn quantise_row_;
+  std::vector<ops::RopeTable> rope_tables_;
+  device::Buffer memory_;
+
+  // Places in memory_, set once.
+  Place residual_;
+  float* arena_ = nullptr;
+  size_t arena_floats_ = 0;
+  size_t arena_used_ = 0;
+  int8_t* quantised_[2] = {};
+  float* scales_[2] = {};
+  int16_t* sums_[2] = {};
+  size_t width_max_ = 0;
+  Place gathered_;
+  float* logits_ = nullptr;
+  std::vector<float*> cosine_, sine_;  // per rope set: [columns, rotary_dim / 2]
+  std::vector<float*> scratch_;        // per worker
+  /// What a worker needs to see a column's pages.
+  struct PageScratch {
+    std::vector<ops::KvPage> pages;
+    device::Buffer tree;
+  };
+  std::vector<PageScratch> page_scratch_;  // per worker
+
+  // The pass under way.
+  const PassSpec* spec_ = nullptr;
+  Cache* cache_ = nullptr;
+  size_t columns_ = 0;
+  int32_t layer_ = model::WeightSpec::kNoLayer;
+  std::vector<Place> places_;
+  uint32_t next_id_ = 1;
+  std::array<Prepared, 3> prepared_;
+  std::vector<uint32_t> positions_;    // index in its sequence, per column
+  std::vector<Run> runs_;              // the sequences of the pass, in order
+  std::vector<uint32_t> in_sequence_;  // index among its sequence's columns of the pass, per column
+  std::vector<uint32_t> logits_columns_;  // columns that want logits
+  std::vector<uint8_t> faulty_;           // per column
+  std::vector<uint8_t> fresh_faults_;     // set by workers, read after the region
+  std::vector<PassFault> faults_;
+  std::optional<Error> failure_;
+  size_t logits_rows_ = 0;
+
+  std::vector<AttentionBlock> blocks_;
+};
+
+}  // namespace freehold::runtime

@@ -1,0 +1,263 @@
+#include "runtime/sampler/sampler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/check.h"
+#include "base/random.h"
+#include "ops/math/functions.h"
+#include "ops/softmax_sum/softmax_sum.h"
+
+namespace freehold::runtime {
+
+namespace {
+
+/// Purpose word of the generator's counter for choosing a token (docs/NUMERICS.md, section 6).
+constexpr uint32_t kPurposeToken = 0;
+
+Status in_range(const char* option, float value, float low, float high) {
+  if (std::isfinite(value) && value >= low && value <= high) return {};
+  return Error{ErrorCode::kUsage,
+               fmt::format("{} is {}; it goes from {} to {}", option, value, low, high),
+               {}};
+}
+
+std::span<const TokenId> last(std::span<const TokenId> history, size_t count) {
+  return history.last(std::min(history.size(), count));
+}
+
+}  // namespace
+
+Status check_sampling(const SamplingOptions& options, size_t vocabulary) {
+  TRY(in_range("--temperature", options.temperature, 0, 1000));
+  TRY(in_range("--top-p", options.top_p, 0, 1));
+  TRY(in_range("--min-p", options.min_p, 0, 1));
+  TRY(in_range("--typical", options.typical, 0, 1));
+  TRY(in_range("--repeat-penalty", options.repeat_penalty, 1e-3f, 1000));
+  TRY(in_range("--frequency-penalty", options.frequency_penalty, -100, 100));
+  TRY(in_range("--presence-penalty", options.presence_penalty, -100, 100));
+  TRY(in_range("--dry-multiplier", options.dry.multiplier, 0, 100));
+  TRY(in_range("--dry-base", options.dry.base, 1, 100));
+  for (const auto& [token, bias] : options.logit_bias) {
+    TRY(in_range("--logit-bias", bias, -1e6f, 1e6f));
+    if (token < 0 || static_cast<size_t>(token) >= vocabulary) {
+      return Error{ErrorCode::kUsage,
+                   fmt::format("--logit-bias names token {}, the model has {}", token, vocabulary),
+                   {}};
+    }
+  }
+  return {};
+}
+
+Sampler::Sampler(SamplingOptions options, device::Isa isa)
+    : options_(std::move(options)), ops_(ops::op_table(isa)) {
+  std::sort(options_.dry.breakers.begin(), options_.dry.breakers.end());
+}
+
+TokenId Sampler::choose(std::span<const float> logits, std::span<const TokenId> history,
+                        uint64_t position, uint32_t choice) {
+  CHECK(!logits.empty());
+  values_.assign(logits.begin(), logits.end());
+  apply_penalties(history);
+  apply_dry(history);
+  for (const auto& [token, bias] : options_.logit_bias) values_[static_cast<size_t>(token)] += bias;
+  if (options_.temperature == 0) {
+    // max_element takes the first of equals: the lowest id.
+    return static_cast<TokenId>(std::max_element(values_.begin(), values_.end()) - values_.begin());
+  }
+  for (float& value : values_) value = value / options_.temperature;
+  start_candidates();
+  keep_typical();
+  keep_top_p();
+  keep_min_p();
+  return pick(position, choice);
+}
+
+void Sampler::apply_penalties(std::span<const TokenId> history) {
+  const bool off = options_.repeat_penalty == 1 && options_.frequency_penalty == 0 &&
+                   options_.presence_penalty == 0;
+  if (off) return;
+  counts_.resize(values_.size(), 0);
+  const auto window = last(history, options_.penalty_last_tokens);
+  for (const TokenId token : window) {
+    if (token >= 0 && static_cast<size_t>(token) < counts_.size())
+      ++counts_[static_cast<size_t>(token)];
+  }
+  for (const TokenId token : window) {
+    if (token < 0 || static_cast<size_t>(token) >= counts_.size()) continue;
+    const auto index = static_cast<size_t>(token);
+    if (counts_[index] == 0) continue;
+    float& value = values_[index];
+    // Keskar et al. (2019), CTRL: a positive logit is divided, a negative one multiplied.
+    value = value > 0 ? value / options_.repeat_penalty : value * options_.repeat_penalty;
+    value = value - static_cast<float>(counts_[index]) * options_.frequency_penalty;
+    value = value - options_.presence_penalty;
+    counts_[index] = 0;
+  }
+}
+
+void Sampler::apply_dry(std::span<const TokenId> history) {
+  const DryOptions& dry = options_.dry;
+  if (dry.multiplier == 0 || history.size() < 2) return;
+  if (dry.last_tokens != 0) history = last(history, dry.last_tokens);
+  const size_t size = history.size();
+  const auto is_breaker = [&dry](TokenId token) {
+    return std::binary_search(dry.breakers.begin(), dry.breakers.end(), token);
+  };
+  // match_[i]: length of the longest common suffix of history[0..i) and history, by the Z function
+  // of the reversed sequence: linear time however repetitive the text is.
+  match_.assign(size, 0);
+  const auto reversed = [&](size_t index) { return history[size - 1 - index]; };
+  size_t left = 0;
+  size_t right = 0;
+  for (size_t i = 1; i < size; ++i) {
+    uint32_t length = i < right ? std::min(static_cast<uint32_t>(right - i), match_[i - left]) : 0;
+    while (i + length < size && reversed(length) == reversed(i + length) &&
+           !is_breaker(reversed(length))) {
+      ++length;
+    }
+    match_[i] = length;
+    if (i + length > right) {
+      left = i;
+      right = i + length;
+    }
+  }
+  counts_.resize(values_.size(), 0);
+  for (size_t i = 1; i < size; ++i) {
+    const TokenId next = reversed(i - 1);  // what followed the earlier occurrence
+    if (next < 0 || static_cast<size_t>(next) >= values_.size() || is_breaker(next)) continue;
+    uint32_t& longest = counts_[static_cast<size_t>(next)];
+    longest = std::max(longest, match_[i]);
+  }
+  for (size_t i = 1; i < size; ++i) {
+    const TokenId next = reversed(i - 1);
+    if (next < 0 || static_cast<size_t>(next) >= values_.size()) continue;
+    uint32_t& longest = counts_[static_cast<size_t>(next)];
+    if (longest >= dry.allowed_length && longest > 0) {
+      float penalty = dry.multiplier;
+      // Past 2^7 steps any base above 1.1 has left the range of logits; the loop stays bounded.
+      const uint32_t steps = std::min(longest - dry.allowed_length, 128u);
+      for (uint32_t step = 0; step < steps; ++step) penalty = penalty * dry.base;
+      values_[static_cast<size_t>(next)] -= std::min(penalty, 1e30f);
+    }
+    longest = 0;
+  }
+}
+
+void Sampler::start_candidates() {
+  candidates_.resize(values_.size());
+  for (size_t i = 0; i < values_.size(); ++i) {
+    candidates_[i] = {static_cast<TokenId>(i), values_[i]};
+  }
+  if (options_.top_k == 0 || options_.top_k >= candidates_.size()) return;
+  const auto better = [](const Candidate& a, const Candidate& b) {
+    return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+  };
+  std::nth_element(candidates_.begin(), candidates_.begin() + options_.top_k - 1, candidates_.end(),
+                   better);
+  candidates_.resize(options_.top_k);
+  std::sort(candidates_.begin(), candidates_.end(),
+            [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+}
+
+float Sampler::weigh() {
+  weights_.resize(candidates_.size());
+  for (size_t i = 0; i < candidates_.size(); ++i) weights_[i] = candidates_[i].logit;
+  float maximum = 0;
+  float sum = 0;
+  ops_.softmax_sum({weights_.data(), weights_.size(), weights_.data(), &maximum, &sum});
+  return sum;
+}
+
+// Keeps the candidates that order_ names first, and puts them back into ascending id.
+void Sampler::keep(size_t count) {
+  std::sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(count));
+  for (size_t i = 0; i < count; ++i) candidates_[i] = candidates_[order_[i]];
+  candidates_.resize(count);
+}
+
+void Sampler::keep_typical() {
+  if (options_.typical >= 1) return;
+  const float sum = weigh();
+  // Meister et al. (2023), locally typical sampling: nearest to the entropy first.
+  float entropy = 0;
+  keys_.resize(candidates_.size());
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    const float p = weights_[i] / sum;
+    keys_[i] = p > 0 ? -ops::log_f32(p) : 0x1p126f;
+    if (p > 0) entropy = std::fma(p, keys_[i], entropy);
+  }
+  for (float& key : keys_) key = std::fabs(key - entropy);
+  order_.resize(candidates_.size());
+  std::iota(order_.begin(), order_.end(), 0u);
+  std::sort(order_.begin(), order_.end(), [this](uint32_t a, uint32_t b) {
+    return keys_[a] != keys_[b] ? keys_[a] < keys_[b] : a < b;
+  });
+  const float wanted = options_.typical * sum;
+  float cumulative = 0;
+  size_t count = 0;
+  while (count < order_.size()) {
+    cumulative = cumulative + weights_[order_[count++]];
+    if (cumulative >= wanted) break;
+  }
+  keep(count);
+}
+
+void Sampler::keep_top_p() {
+  if (options_.top_p >= 1) return;
+  const float wanted = options_.top_p * weigh();
+  order_.resize(candidates_.size());
+  std::iota(order_.begin(), order_.end(), 0u);
+  // A heap gives the best first and is read only as far as it is needed.
+  const auto worse = [this](uint32_t a, uint32_t b) {
+    const float left = candidates_[a].logit;
+    const float right = candidates_[b].logit;
+    return left != right ? left < right : a > b;
+  };
+  std::make_heap(order_.begin(), order_.end(), worse);
+  float cumulative = 0;
+  size_t count = 0;
+  while (count < order_.size()) {
+    std::pop_heap(order_.begin(), order_.end() - static_cast<std::ptrdiff_t>(count), worse);
+    ++count;
+    cumulative = cumulative + weights_[order_[order_.size() - count]];
+    if (cumulative >= wanted) break;
+  }
+  std::reverse(order_.begin(), order_.end());
+  keep(count);
+}
+
+void Sampler::keep_min_p() {
+  if (options_.min_p <= 0) return;
+  weigh();
+  // The best candidate weighs exactly 1, so the bound needs no sum.
+  order_.clear();
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    if (weights_[i] >= options_.min_p) order_.push_back(static_cast<uint32_t>(i));
+  }
+  keep(order_.size());
+}
+
+TokenId Sampler::pick(uint64_t position, uint32_t choice) {
+  const float sum = weigh();
+  const base::PhiloxBlock word =
+      base::philox4x32_10({static_cast<uint32_t>(position), static_cast<uint32_t>(position >> 32),
+                           choice, kPurposeToken},
+                          options_.seed);
+  const float uniform = static_cast<float>(word[0] >> 8) * 0x1p-24f;
+  const float threshold = uniform * sum;
+  float cumulative = 0;
+  size_t last_possible = 0;
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    if (weights_[i] <= 0) continue;
+    cumulative = cumulative + weights_[i];
+    last_possible = i;
+    if (cumulative > threshold) break;
+  }
+  return candidates_[last_possible].id;
+}
+
+}  // namespace freehold::runtime
