@@ -6,16 +6,13 @@ include(CheckCXXCompilerFlag)
 
 # Flags of one source file, from its name: _avx2, _avx512 or _avx512vnni.
 function(freehold_isa_flags file)
-  # g++ 12 takes the undefined registers inside its own AVX-512 intrinsics for mistakes of ours
-  # (GCC bug 105593).
-  set(undefined_registers $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   if(file MATCHES "_avx2\\.cc$")
     set(flags -mavx2 -mfma -mf16c -mbmi2)
   elseif(file MATCHES "_avx512vnni\\.cc$")
     # No VBMI: the rung does not promise it (device/isa.h) and the compiler would use it unasked.
-    set(flags -march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512 ${undefined_registers})
+    set(flags -march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512)
   elseif(file MATCHES "_avx512\\.cc$")
-    set(flags -march=x86-64-v4 -mprefer-vector-width=512 ${undefined_registers})
+    set(flags -march=x86-64-v4 -mprefer-vector-width=512)
   elseif(file MATCHES "_baseline\\.cc$")
     # Runs before the CPU is known to be good enough, so that it can refuse by name.
     set(flags -march=x86-64)
@@ -23,10 +20,25 @@ function(freehold_isa_flags file)
     return()
   endif()
   if(file MATCHES "_avx512" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # g++ 12 warns about the "undefined" operands inside its own AVX-512 intrinsics.
+    # g++ 12 warns about the "undefined" operands inside its own AVX-512 intrinsics (GCC bug 105593).
     list(APPEND flags -Wno-maybe-uninitialized)
   endif()
   set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${flags}")
+endfunction()
+
+# Under the sanitizers, kernels that are one big inlined function take minutes to compile if every
+# inlined variable and reference is watched. They keep what finds real faults: reads and writes beyond
+# heap and caller's memory, shifts and overflows.
+function(freehold_kernel_sanitizers file)
+  if(NOT FREEHOLD_SANITIZE MATCHES "address" OR NOT file MATCHES "_(avx2|avx512|avx512vnni|emulated)\\.cc$")
+    return()
+  endif()
+  set(flags -fno-sanitize=null,alignment,object-size,pointer-overflow
+            -fno-sanitize-address-use-after-scope)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    list(APPEND flags --param=asan-stack=0)
+  endif()
+  set_property(SOURCE ${file} APPEND PROPERTY COMPILE_OPTIONS ${flags})
 endfunction()
 
 # Sources of `folder`, without tests, benchmarks and files of another processor.
@@ -45,6 +57,7 @@ function(freehold_sources out folder)
     if(FREEHOLD_X86)
       freehold_isa_flags(${file})
     endif()
+    freehold_kernel_sanitizers(${file})
   endforeach()
   set(${out} ${files} PARENT_SCOPE)
 endfunction()

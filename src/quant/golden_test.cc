@@ -13,7 +13,10 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "device/isa.h"
+#include "quant/activation.h"
 #include "quant/format.h"
+#include "quant/test_panels.h"
 
 namespace freehold::quant {
 namespace {
@@ -71,6 +74,73 @@ TEST_P(GoldenBlocks, MutantSwappedNibblesIsRejected) {
   std::vector<float> decoded(golden.values.size());
   format.decode_row(golden.blocks.data(), decoded.size(), decoded.data());
   EXPECT_GT(differences(decoded, golden.values), 0u);
+}
+
+std::vector<uint8_t> from_hex(const std::string& text) {
+  std::vector<uint8_t> bytes;
+  for (size_t i = 0; i + 1 < text.size(); i += 2) {
+    unsigned value = 0;
+    for (const char letter : text.substr(i, 2)) {
+      const int digit = letter <= '9' ? letter - '0' : letter - 'a' + 10;
+      value = value * 16 + static_cast<unsigned>(digit);
+    }
+    bytes.push_back(static_cast<uint8_t>(value));
+  }
+  return bytes;
+}
+
+/// Big-endian bits of an f32, as dots.txt writes them.
+float float_from_hex(const std::string& text) {
+  const std::vector<uint8_t> bytes = from_hex(text);
+  uint32_t bits = 0;
+  for (const uint8_t byte : bytes) bits = bits << 8 | byte;
+  return std::bit_cast<float>(bits);
+}
+
+std::vector<PanelDotFn> every_path(const Format& format) {
+  std::vector<PanelDotFn> paths = {format.dot_ref, format.dot_emulated};
+  for (const device::Isa isa : {device::Isa::kAvx2, device::Isa::kAvx512}) {
+    if (isa <= device::best_isa()) paths.push_back(format.dot(isa));
+  }
+  return paths;
+}
+
+// Section 1 in exact rational arithmetic, by another program in another language.
+TEST(GoldenDots, EveryPathGivesTheVectorsBits) {
+  std::ifstream file(std::string(FREEHOLD_SOURCE_DIR) + "/golden/quant/dots.txt");
+  std::string name;
+  std::string row_hex;
+  std::string q_hex;
+  std::string scales;
+  std::string y_hex;
+  size_t lines = 0;
+  while (file >> name >> row_hex >> q_hex >> scales >> y_hex) {
+    ++lines;
+    const Format* format = find_format(name);
+    ASSERT_NE(format, nullptr) << name;
+    const std::vector<uint8_t> row = from_hex(row_hex);
+    TestActivations x;
+    for (const uint8_t byte : from_hex(q_hex)) x.q.push_back(static_cast<int8_t>(byte));
+    x.view.width = x.q.size();
+    x.q.resize(padded_width(x.q.size()));
+    x.sums.resize(x.q.size() / 16);
+    for (size_t i = 0; i < x.q.size(); ++i) {
+      x.sums[i / 16] = static_cast<int16_t>(x.sums[i / 16] + x.q[i]);
+    }
+    for (size_t at = 0; at < scales.size(); at += 9) {
+      x.d.push_back(float_from_hex(scales.substr(at, 8)));
+    }
+    x.view.columns = 1;
+    x.view.q = x.q.data();
+    x.view.d = x.d.data();
+    x.view.sums = x.sums.data();
+    for (const PanelDotFn path : every_path(*format)) {
+      float y = 0;
+      path({reinterpret_cast<const std::byte*>(row.data()), row.size(), 1, x.view, &y, 1});
+      EXPECT_EQ(std::bit_cast<uint32_t>(y), std::bit_cast<uint32_t>(float_from_hex(y_hex))) << name;
+    }
+  }
+  EXPECT_EQ(lines, 13u * 2u);
 }
 
 std::vector<const Format*> formats() {

@@ -3,10 +3,17 @@
 them to. Needs numpy and gguf. Same output every time.
 
 File: u32 block count, the blocks, then one little-endian f32 per value.
+
+Also golden/quant/dots.txt: rows times activations by docs/NUMERICS.md, section 1, in exact rational
+arithmetic rounded where the page says so. The integers S and M come from gguf's decode of blocks whose
+scales are one and zero, so that nothing here knows how a block is packed. One line each:
+format, row bytes, q bytes, the groups' scales (f32 bits), y (f32 bits).
 """
 
 import pathlib
+import struct
 import sys
+from fractions import Fraction
 
 import numpy as np
 from gguf import GGMLQuantizationType, GGML_QUANT_SIZES, quants
@@ -49,6 +56,70 @@ def float_blocks(name, rng):
     return values.view(np.uint8).reshape(64, -1)
 
 
+def to_f32(value):
+    """The f32 nearest to a Fraction, ties to even; normal results, subnormals and zero."""
+    if value == 0:
+        return Fraction(0)
+    exponent = value.numerator.bit_length() - value.denominator.bit_length()
+    while abs(value) >= Fraction(2) ** (exponent + 1):
+        exponent += 1
+    while abs(value) < Fraction(2) ** exponent:
+        exponent -= 1
+    unit = Fraction(2) ** (max(exponent, -126) - 23)
+    rounded = round(value / unit) * unit  # Python rounds halves to even
+    assert abs(rounded) < Fraction(2) ** 128
+    return rounded
+
+
+def with_scales(name, blocks, first, second):
+    """The blocks with their scales replaced by 0 or 1."""
+    changed = blocks.copy()
+    for order, at in enumerate(F16_FIELDS[name]):
+        changed[:, at:at + 2] = np.frombuffer(
+            np.float16([first, second][order]).tobytes(), np.uint8)
+    if name == "MXFP4":
+        changed[:, 0] = 128 if first else 0
+    return changed
+
+
+def scales_of(name, block):
+    """The two scales, exact."""
+    if name == "MXFP4":
+        return Fraction(2) ** (int(block[0]) - 128), Fraction(0)
+    found = [Fraction(float(block[at:at + 2].view(np.float16)[0])) for at in F16_FIELDS[name]]
+    return found[0], found[1] if len(found) > 1 else Fraction(0)
+
+
+def dot_line(name, rng):
+    kind = GGMLQuantizationType[name]
+    values, _ = GGML_QUANT_SIZES[kind]
+    blocks = quantised_blocks(name, rng)
+    if name == "MXFP4":
+        blocks[5, 0] = 200  # 254 would overflow
+    q = rng.integers(-127, 128, (6, values))
+    d = rng.uniform(0.001, 0.02, 6).astype(np.float32)
+    decode = lambda b: quants.dequantize(b.reshape(1, -1), kind).reshape(6, values).astype(np.float64)
+    two = len(F16_FIELDS[name]) == 2
+    sums = (decode(with_scales(name, blocks, 1, 0)) * q).sum(axis=1)
+    seconds = (decode(with_scales(name, blocks, 0, 1)) * q).sum(axis=1)
+    chain = Fraction(0)
+    for b in range(6):
+        w, v = scales_of(name, blocks[b])
+        t = to_f32(to_f32(Fraction(int(sums[b]))) * w)
+        if two:
+            t = to_f32(to_f32(Fraction(int(seconds[b]))) * v + t)
+        chain = to_f32(t * Fraction(float(d[b])) + chain)
+    y = struct.pack(">f", float(chain)).hex()
+    scales = ",".join(struct.pack(">f", value).hex() for value in d)
+    return f"{name} {blocks.tobytes().hex()} {q.astype(np.int8).tobytes().hex()} {scales} {y}"
+
+
+def write_dots(folder):
+    rng = np.random.default_rng(20260923)
+    lines = [dot_line(name, rng) for name in F16_FIELDS for _ in range(2)]
+    (folder / "dots.txt").write_text("\n".join(lines) + "\n")
+
+
 def main():
     folder = pathlib.Path(__file__).resolve().parents[2] / "golden" / "quant"
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,6 +131,7 @@ def main():
         path = folder / f"{name.lower()}.bin"
         path.write_bytes(np.uint32(len(blocks)).tobytes() + blocks.tobytes() + values.tobytes())
         print(path.name, len(blocks), "blocks", file=sys.stderr)
+    write_dots(folder)
 
 
 if __name__ == "__main__":
