@@ -6,6 +6,7 @@
 
 #include "io/simulated_file_system.h"
 #include "model/gguf/gguf.h"
+#include "model/tokenizer/tokenizer.h"
 #include "model_factory/random_blocks.h"
 
 namespace freehold::factory {
@@ -229,6 +230,32 @@ TEST(ModelFactory, VocabulariesAreWhole) {
       std::sort(tokens.begin(), tokens.end());
       EXPECT_EQ(std::adjacent_find(tokens.begin(), tokens.end()), tokens.end());
     }
+  }
+}
+
+TEST(ModelFactory, VocabulariesTokenize) {
+  const std::string text = "The quick light of 2 stones\n\xE2\x82\xAC\x01 and   the sky";
+  for (const TokenizerKind kind : {TokenizerKind::kBytesBpe, TokenizerKind::kSpm}) {
+    FactoryOptions options;
+    options.tokenizer = kind;
+    options.vocabulary = 2000;
+    io::SimulatedFileSystem files;
+    ASSERT_TRUE(write_model(files, "/m.gguf", options).ok());
+    auto model = GgufModel::open(files, "/m.gguf");
+    ASSERT_TRUE(model.ok()) << model.error().message;
+    auto tokenizer = model::Tokenizer::create(model->metadata());
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+    const auto tokens = (*tokenizer)->encode(text, model::SpecialTokens::kPlainText);
+    EXPECT_LT(tokens.size(), text.size() * 2 / 3);  // words are found
+    model::Detokenizer detokenizer(**tokenizer);
+    std::string back;
+    for (const model::TokenId token : tokens) back += detokenizer.push(token);
+    back += detokenizer.finish();
+    if (back.starts_with(' ')) back.erase(0, 1);  // SPM's space prefix
+    EXPECT_EQ(back, text);
+    const auto marked = (*tokenizer)->encode("<|im_end|>", model::SpecialTokens::kParse);
+    ASSERT_EQ(marked.size(), 1u);
+    EXPECT_TRUE((*tokenizer)->ends_generation(marked[0]));
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/bytes.h"
 #include "base/random.h"
 #include "io/simulated_file_system.h"
 #include "model/gguf/gguf.h"
@@ -147,6 +148,42 @@ TEST(GgufLimits, ShapesAndSizes) {
   expect_error(shape({1ull << 61}, 0), ErrorCode::kDamaged, "but the file ends at byte");
   expect_error(shape({257}, 0), ErrorCode::kDamaged, "but the file ends at byte");
   expect_fine(shape({256}, 0));
+}
+
+// Mutants: the checks as careless readers wrote them. Each passes the very numbers that ours
+// refuses, so the tests above would notice if ours became one of them.
+bool mutant_room_by_product(uint64_t count, uint64_t record_bytes, uint64_t left) {
+  return count * record_bytes <= left;
+}
+bool mutant_end_by_sum(uint64_t start, uint64_t offset, uint64_t bytes, uint64_t file_size) {
+  return start + offset + bytes <= file_size;
+}
+bool mutant_padded_sum(uint64_t bytes, uint64_t alignment, uint64_t left) {
+  return base::align_up(bytes, alignment) <= left;
+}
+bool mutant_signed_length(uint64_t bytes, uint64_t left) {
+  return static_cast<int32_t>(bytes) <= static_cast<int32_t>(left);
+}
+
+TEST(GgufMutants, PassWhatOursRefuses) {
+  constexpr uint64_t kCount = uint64_t{1} << 61;
+  EXPECT_TRUE(mutant_room_by_product(kCount, 8, 100));
+  std::string array = le<uint32_t>(10) + le<uint64_t>(kCount) + std::string(100, '\0');
+  expect_error(GgufBytes().raw_key("x", 9, array).build(), ErrorCode::kDamaged, "an array's count");
+
+  EXPECT_TRUE(mutant_end_by_sum(96, UINT64_MAX - 127, 64, 256));
+  expect_error(GgufBytes().raw_tensor("t", 1, {32}, 0, UINT64_MAX - 127).data(160).build(),
+               ErrorCode::kDamaged, "ends beyond 64 bits");
+
+  // F16: 2^63 - 1 values are 2^64 - 2 bytes, padded to 0.
+  EXPECT_TRUE(mutant_padded_sum(UINT64_MAX - 1, 32, 160));
+  expect_error(GgufBytes().raw_tensor("t", 1, {INT64_MAX}, 1, 0).data(160).build(),
+               ErrorCode::kDamaged, "ends beyond 64 bits");
+
+  EXPECT_TRUE(mutant_signed_length(0x80000001u, 100));
+  array = le<uint32_t>(8) + le<uint64_t>(1) + le<uint64_t>(0x80000001u) + std::string(100, 'x');
+  expect_error(GgufBytes().raw_key("tokenizer.ggml.tokens", 9, array).build(), ErrorCode::kDamaged,
+               "the length of a string in an array is 2147483649");
 }
 
 TEST(GgufDamage, CutAnywhereIsAnError) {
