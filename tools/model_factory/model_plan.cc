@@ -45,17 +45,21 @@ Status check_range(std::string_view option, uint64_t value, uint64_t least, uint
 }
 
 // Options that a person may leave at zero.
-void fill_defaults(FactoryOptions& options, const Architecture& architecture) {
+Status fill_defaults(FactoryOptions& options, const Architecture& architecture) {
   if (options.head_width == 0 && options.heads != 0) {
     options.head_width = options.width / options.heads;
   }
   if (options.ffn_width == 0) options.ffn_width = 3 * options.width;
   if (options.rope_base == 0) options.rope_base = architecture.rope_base;
+  if (!(options.rope_factor >= 1.0f && options.rope_factor <= 1024.0f)) {
+    return usage(fmt::format("--rope-factor is {}, not 1 to 1024", options.rope_factor));
+  }
   if (options.rope_original_context == 0) {
-    options.rope_original_context = static_cast<uint32_t>(static_cast<float>(options.context) /
-                                                          std::max(options.rope_factor, 1.0f));
+    options.rope_original_context =
+        static_cast<uint32_t>(static_cast<float>(options.context) / options.rope_factor);
   }
   options.attention_biases = options.attention_biases || architecture.biases;
+  return {};
 }
 
 Status check_options(const FactoryOptions& options) {
@@ -75,9 +79,6 @@ Status check_options(const FactoryOptions& options) {
   if (options.head_width % 2 != 0) {
     return usage(
         fmt::format("--head-dim is {}; rotary positions need it even", options.head_width));
-  }
-  if (!(options.rope_factor >= 1.0f && options.rope_factor <= 1024.0f)) {
-    return usage(fmt::format("--rope-factor is {}, not 1 to 1024", options.rope_factor));
   }
   if (!(options.rope_base > 0.0f && options.rope_base <= 1e9f)) {
     return usage(fmt::format("--rope-base is {}, not above 0 to 1e9", options.rope_base));
@@ -192,7 +193,7 @@ Result<ModelPlan> make_plan(const FactoryOptions& options) {
   }
   ModelPlan plan{options, *mix, {}};
   FactoryOptions& o = plan.options;
-  fill_defaults(o, *architecture);
+  TRY(fill_defaults(o, *architecture));
   TRY(check_options(o));
 
   TensorList list(plan);
