@@ -1,1 +1,89 @@
-int main() { return 0; }
+// The program: wires the machine's files, clock, streams and environment to the commands, in this
+// one visible place, and turns the outcome into an exit code.
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "cli/config_file.h"
+#include "cli/terminal.h"
+
+namespace {
+
+using namespace freehold::cli;  // NOLINT: main wires this room only
+namespace base = freehold::base;
+namespace io = freehold::io;
+namespace store = freehold::store;
+
+std::atomic<bool> interrupted{false};
+
+void on_interrupt(int signal_number) {
+  // The second time the user means it.
+  if (interrupted.exchange(true)) {
+    ::signal(signal_number, SIG_DFL);
+    ::raise(signal_number);
+  }
+}
+
+void install_interrupt() {
+  struct sigaction action {};
+  action.sa_handler = on_interrupt;
+  ::sigemptyset(&action.sa_mask);
+  ::sigaction(SIGINT, &action, nullptr);
+}
+
+std::optional<std::string> environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  if (value == nullptr) return std::nullopt;
+  return std::string(value);
+}
+
+/// FREEHOLD_CONFIG, or `freehold/config.toml` in the XDG configuration folder.
+std::string config_path() {
+  if (const auto path = environment("FREEHOLD_CONFIG")) return *path;
+  if (const auto folder = environment("XDG_CONFIG_HOME"); folder && folder->starts_with('/')) {
+    return *folder + "/freehold/config.toml";
+  }
+  return environment("HOME").value_or("") + "/.config/freehold/config.toml";
+}
+
+int fail(TextSink& err, const freehold::Error& error) {
+  err.write(error_text(error));
+  return static_cast<int>(error.code);
+}
+
+int run(std::span<const std::string> words) {
+  DescriptorSink out(STDOUT_FILENO);
+  DescriptorSink err(STDERR_FILENO);
+  DescriptorSource in(STDIN_FILENO);
+  const auto files = io::make_system_files();
+  const auto processes = io::make_system_processes();
+  const auto catalogue = store::Catalogue::built_in();
+  base::SystemClock clock;
+  Context context{*files, *processes, catalogue, out, err, in, clock, interrupted};
+  context.err_is_terminal = ::isatty(STDERR_FILENO) == 1;
+  context.out_is_terminal = ::isatty(STDOUT_FILENO) == 1;
+  context.color = context.err_is_terminal && !environment("NO_COLOR");
+  context.columns = terminal_columns(context.out_is_terminal ? STDOUT_FILENO : STDERR_FILENO);
+  context.environment = environment;
+  const auto home = store::store_home([](const char* name) { return std::getenv(name); });
+  if (!home.ok()) return fail(err, home.error());
+  context.home = *home;
+  const auto file = read_config_file(*files, config_path());
+  if (!file.ok()) return fail(err, file.error());
+  const int code = run_program(context, words, {environment, *file});
+  out.flush();
+  return code == 0 && out.failed() ? static_cast<int>(freehold::ErrorCode::kFailed) : code;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  install_interrupt();
+  const std::vector<std::string> list(words + 1, words + count);
+  return run(list);
+}

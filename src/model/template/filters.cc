@@ -88,7 +88,8 @@ Result<Value> filter_join(Budget& budget, const Value& value, const Arguments& a
     TRY(budget.step());
     if (!first) out += between;
     first = false;
-    out += TRY(text_of(budget, TRY(key_of(budget, item, attribute))));
+    const Value part = TRY(key_of(budget, item, attribute));
+    out += TRY(text_of(budget, part));
     if (out.size() > Budget::kTextMax) return refused("a text of more than 8 MiB");
   }
   return make_text(budget, std::move(out));
@@ -380,8 +381,8 @@ Result<Value> filter_attr(Budget& budget, const Value& value, const Arguments& a
 }
 
 Result<Value> filter_count_words(Budget& budget, const Value& value, const Arguments&) {
-  const Value words =
-      TRY(call_method(budget, Value::string(TRY(text_of(budget, value))), "split", {}));
+  const Value text = Value::string(TRY(text_of(budget, value)));
+  const Value words = TRY(call_method(budget, text, "split", {}));
   return Value::number(static_cast<int64_t>(words.items().size()));
 }
 

@@ -112,6 +112,12 @@ class Interpreter {
     return {};
   }
 
+  Status print(Result<Value> evaluated) {
+    const Value value = TRY(std::move(evaluated));
+    const std::string text = TRY(text_of(budget_, value));
+    return write(text);
+  }
+
   // Statements.
 
   Result<Flow> execute(const Node& node) {
@@ -129,7 +135,7 @@ class Interpreter {
         TRY(write(node.text));
         return Flow::kNext;
       case NodeKind::kPrint:
-        TRY(write(TRY(text_of(budget_, TRY(evaluate(*node.children[0]))))));
+        TRY(print(evaluate(*node.children[0])));
         return Flow::kNext;
       case NodeKind::kIf:
         return execute_if(node);
@@ -162,7 +168,7 @@ class Interpreter {
   Result<Flow> execute_definition(const Node& node) {
     switch (node.kind) {
       case NodeKind::kSet:
-        TRY(assign(*node.children[0], TRY(evaluate(*node.children[1]))));
+        TRY(assign(*node.children[0], evaluate(*node.children[1])));
         break;
       case NodeKind::kSetBlock: {
         Value text = TRY(capture(*node.children[1]));
@@ -182,7 +188,7 @@ class Interpreter {
       }
       case NodeKind::kFilterBlock: {
         const Value text = TRY(capture(*node.children[1]));
-        TRY(write(TRY(text_of(budget_, TRY(filter(*node.children[0], &text))))));
+        TRY(print(filter(*node.children[0], &text)));
         break;
       }
       default:
@@ -213,7 +219,8 @@ class Interpreter {
     return make_text(budget_, std::move(text));
   }
 
-  Status assign(const Node& target, Value value) {
+  Status assign(const Node& target, Result<Value> evaluated) {
+    Value value = TRY(std::move(evaluated));
     if (target.kind == NodeKind::kName) {
       scope_->set(target.text, std::move(value));
       return {};
@@ -248,7 +255,8 @@ class Interpreter {
 
   Result<Flow> execute_for(const Node& node) {
     const Node& target = *node.children[0];
-    Values items = TRY(iterate(budget_, TRY(evaluate(*node.children[1]))));
+    const Value iterable = TRY(evaluate(*node.children[1]));
+    Values items = TRY(iterate(budget_, iterable));
     if (node.children[2] != nullptr) {
       Values kept;
       for (Value& item : items) {
@@ -393,7 +401,8 @@ class Interpreter {
   Result<Value> concatenation(const Node& node) {
     std::string text;
     for (const NodePointer& child : node.children) {
-      text += TRY(text_of(budget_, TRY(evaluate(*child))));
+      const Value part = TRY(evaluate(*child));
+      text += TRY(text_of(budget_, part));
       if (text.size() > Budget::kTextMax) return refused("a text of more than 8 MiB");
     }
     return make_text(budget_, std::move(text));
@@ -603,7 +612,7 @@ class Interpreter {
     }
     if (name == "selectattr" || name == "rejectattr") {
       const Value* attribute_name = arguments.find(0, "attribute");
-      if (attribute_name == nullptr) return failed(name + " needs an attribute");
+      if (attribute_name == nullptr) return failed(fmt::format("{} needs an attribute", name));
       return select(value, arguments, to_text(*attribute_name), 1, name == "selectattr");
     }
     auto result = TRY(apply_filter(budget_, name, value, arguments));

@@ -136,11 +136,11 @@ class Lexer {
     return text_.substr(at, 2) == "%}" ? at + 2 - start : 0;
   }
   bool is_raw(size_t opener_bytes) const {
-    char sign;
+    char sign = '\0';
     return raw_tag(at_ + opener_bytes, "raw", &sign) != 0;
   }
   Status take_raw(size_t opener_bytes) {
-    char sign;
+    char sign = '\0';
     advance(opener_bytes + raw_tag(at_ + opener_bytes, "raw", &sign));
     after_tag(sign == '-', sign != '+');
     for (size_t end = text_.find("{%", at_); end != std::string_view::npos;

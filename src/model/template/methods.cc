@@ -353,7 +353,7 @@ Result<Value> list_method(Budget& budget, const Value& receiver, const std::stri
                           const Arguments& arguments) {
   if (name == "copy") return receiver;
   const Value* wanted = arguments.find(0, {});
-  if (wanted == nullptr) return failed(name + "() needs a value");
+  if (wanted == nullptr) return failed(fmt::format("{}() needs a value", name));
   int64_t count = 0;
   for (size_t i = 0; i < receiver.items().size(); ++i) {
     TRY(budget.step());

@@ -198,7 +198,8 @@ Result<Values> iterate(Budget& budget, const Value& value) {
 }
 
 Result<Value> get_attribute(Budget& budget, const Value& value, const std::string& name) {
-  if (name.substr(0, 2) == "__") return refused("the attribute '" + name + "' is out of bounds");
+  if (name.substr(0, 2) == "__")
+    return refused(fmt::format("the attribute '{}' is out of bounds", name));
   if (value.is(Kind::kUndefined)) return undefined_error(value);
   if (is_method(value, name)) return make_method(value, name);
   if (!value.is(Kind::kDict)) return Value::undefined(name);
@@ -229,7 +230,7 @@ Result<Value> get_item(Budget& budget, const Value& value, const Value& key) {
   }
   if (key.is(Kind::kString)) {
     if (key.text().substr(0, 2) == "__") {
-      return refused("the attribute '" + key.text() + "' is out of bounds");
+      return refused(fmt::format("the attribute '{}' is out of bounds", key.text()));
     }
     if (is_method(value, key.text())) return make_method(value, key.text());
   }

@@ -104,7 +104,8 @@ class Parser {
     return node;
   }
   /// Appends a child (maybe null) and minds the height.
-  Status adopt(Node& parent, NodePointer child) {
+  Status adopt(Node& parent, Result<NodePointer> parsed) {
+    NodePointer child = TRY(std::move(parsed));
     if (child != nullptr) {
       parent.height = std::max(parent.height, child->height + 1);
       if (parent.height > kHeightMax) {
@@ -115,7 +116,8 @@ class Parser {
     parent.children.push_back(std::move(child));
     return {};
   }
-  Status adopt_named(Node& parent, std::string name, NodePointer child) {
+  Status adopt_named(Node& parent, std::string name, Result<NodePointer> parsed) {
+    NodePointer child = TRY(std::move(parsed));
     parent.height = std::max(parent.height, child->height + 1);
     parent.named.emplace_back(std::move(name), std::move(child));
     return {};
@@ -143,7 +145,7 @@ class Parser {
       } else if (token.kind == TokenKind::kPrintBegin) {
         NodePointer print = make(NodeKind::kPrint);
         take();
-        TRY(adopt(*print, TRY(parse_tuple(Conditional::kAllowed))));
+        TRY(adopt(*print, parse_tuple(Conditional::kAllowed)));
         if (peek().kind != TokenKind::kPrintEnd) return unexpected();
         take();
         TRY(adopt(*body, std::move(print)));
@@ -156,7 +158,7 @@ class Parser {
         }
         if (peek(1).kind != TokenKind::kName) return unexpected();
         take();
-        TRY(adopt(*body, TRY(parse_statement())));
+        TRY(adopt(*body, parse_statement()));
       }
     }
   }
@@ -181,7 +183,7 @@ class Parser {
     if (tag == "generation") {
       NodePointer scope = make(NodeKind::kScope);
       take();
-      TRY(adopt(*scope, TRY(parse_body_until("endgeneration"))));
+      TRY(adopt(*scope, parse_body_until("endgeneration")));
       return scope;
     }
     if (tag == "break" || tag == "continue") {
@@ -205,12 +207,12 @@ class Parser {
     NodePointer node = make(NodeKind::kIf);
     for (;;) {
       take();  // if, elif
-      TRY(adopt(*node, TRY(parse_tuple(Conditional::kNotHere))));
+      TRY(adopt(*node, parse_tuple(Conditional::kNotHere)));
       TRY(expect_block_end());
-      TRY(adopt(*node, TRY(parse_body({"elif", "else", "endif"}))));
+      TRY(adopt(*node, parse_body({"elif", "else", "endif"})));
       if (is_name("elif")) continue;
       if (take_name("else")) {
-        TRY(adopt(*node, TRY(parse_body_until("endif"))));
+        TRY(adopt(*node, parse_body_until("endif")));
         return node;
       }
       take();  // endif
@@ -222,9 +224,9 @@ class Parser {
   Result<NodePointer> parse_for() {
     NodePointer node = make(NodeKind::kFor);
     take();
-    TRY(adopt(*node, TRY(parse_target())));
+    TRY(adopt(*node, parse_target()));
     if (!take_name("in")) return error_here("expected 'in'");
-    TRY(adopt(*node, TRY(parse_tuple(Conditional::kNotHere))));
+    TRY(adopt(*node, parse_tuple(Conditional::kNotHere)));
     NodePointer condition;
     if (take_name("if")) condition = TRY(parse_expression());
     TRY(adopt(*node, std::move(condition)));
@@ -257,7 +259,7 @@ class Parser {
     do {
       if (comma && peek().kind != TokenKind::kName && !is_operator("(")) break;
       if (take_operator("(")) {
-        TRY(adopt(*tuple, TRY(parse_target())));
+        TRY(adopt(*tuple, parse_target()));
         TRY(expect_operator(")"));
       } else {
         NodePointer name = make(NodeKind::kName);
@@ -288,14 +290,14 @@ class Parser {
     }
     TRY(adopt(*node, std::move(target)));
     if (take_operator("=")) {
-      TRY(adopt(*node, TRY(parse_tuple(Conditional::kAllowed))));
+      TRY(adopt(*node, parse_tuple(Conditional::kAllowed)));
       TRY(expect_block_end());
       return node;
     }
     node->kind = NodeKind::kSetBlock;
     NodePointer filter;
     if (is_operator("|")) filter = TRY(parse_filters(nullptr));
-    TRY(adopt(*node, TRY(parse_body_until("endset"))));
+    TRY(adopt(*node, parse_body_until("endset")));
     TRY(adopt(*node, std::move(filter)));
     return node;
   }
@@ -318,7 +320,7 @@ class Parser {
       defaults.push_back(std::move(value));
     }
     const int loops = std::exchange(loops_, 0);
-    TRY(adopt(*node, TRY(parse_body_until("endmacro"))));
+    TRY(adopt(*node, parse_body_until("endmacro")));
     loops_ = loops;
     for (NodePointer& value : defaults) TRY(adopt(*node, std::move(value)));
     return node;
@@ -327,8 +329,8 @@ class Parser {
   Result<NodePointer> parse_filter_block() {
     NodePointer node = make(NodeKind::kFilterBlock);
     take();
-    TRY(adopt(*node, TRY(parse_filters(nullptr, true))));
-    TRY(adopt(*node, TRY(parse_body_until("endfilter"))));
+    TRY(adopt(*node, parse_filters(nullptr, true)));
+    TRY(adopt(*node, parse_body_until("endfilter")));
     return node;
   }
 
@@ -337,11 +339,11 @@ class Parser {
     take();
     while (peek().kind != TokenKind::kBlockEnd) {
       if (!node->children.empty()) TRY(expect_operator(","));
-      TRY(adopt(*node, TRY(parse_target())));
+      TRY(adopt(*node, parse_target()));
       TRY(expect_operator("="));
-      TRY(adopt(*node, TRY(parse_expression())));
+      TRY(adopt(*node, parse_expression()));
     }
-    TRY(adopt(*node, TRY(parse_body_until("endwith"))));
+    TRY(adopt(*node, parse_body_until("endwith")));
     return node;
   }
 
@@ -356,8 +358,7 @@ class Parser {
     while (take_operator(",")) {
       const TokenKind kind = peek().kind;
       if (kind == TokenKind::kPrintEnd || kind == TokenKind::kBlockEnd || is_operator(")")) break;
-      TRY(adopt(*tuple,
-                TRY(conditional == Conditional::kAllowed ? parse_expression() : parse_or())));
+      TRY(adopt(*tuple, conditional == Conditional::kAllowed ? parse_expression() : parse_or()));
     }
     return tuple;
   }
@@ -369,7 +370,7 @@ class Parser {
     while (is_name("if")) {
       NodePointer node = make(NodeKind::kConditional);
       take();
-      TRY(adopt(*node, TRY(parse_or())));
+      TRY(adopt(*node, parse_or()));
       TRY(adopt(*node, std::move(value)));
       NodePointer otherwise;
       if (take_name("else")) otherwise = TRY(parse_expression());
@@ -388,7 +389,7 @@ class Parser {
       NodePointer node = make(kind);
       take();
       TRY(adopt(*node, std::move(left)));
-      TRY(adopt(*node, TRY((this->*operand)())));
+      TRY(adopt(*node, (this->*operand)()));
       left = std::move(node);
     }
     return left;
@@ -403,7 +404,7 @@ class Parser {
     if (depth_ > kNestingMax) return too_deep();
     NodePointer node = make(NodeKind::kNot);
     take();
-    TRY(adopt(*node, TRY(parse_not())));
+    TRY(adopt(*node, parse_not()));
     return node;
   }
 
@@ -425,7 +426,7 @@ class Parser {
       take();
       if (op == "not in") take();
       node->names.push_back(op);
-      TRY(adopt(*node, TRY(parse_sum())));
+      TRY(adopt(*node, parse_sum()));
     }
     return node != nullptr ? std::move(node) : std::move(left);
   }
@@ -440,7 +441,7 @@ class Parser {
       NodePointer node = make(NodeKind::kBinary);
       node->text = take().text;
       TRY(adopt(*node, std::move(left)));
-      TRY(adopt(*node, TRY((this->*operand)())));
+      TRY(adopt(*node, (this->*operand)()));
       left = std::move(node);
     }
   }
@@ -450,7 +451,7 @@ class Parser {
     if (!is_operator("~")) return first;
     NodePointer node = make(NodeKind::kConcat);
     TRY(adopt(*node, std::move(first)));
-    while (take_operator("~")) TRY(adopt(*node, TRY(parse_product())));
+    while (take_operator("~")) TRY(adopt(*node, parse_product()));
     return node;
   }
   Result<NodePointer> parse_product() {
@@ -466,7 +467,7 @@ class Parser {
     if (is_operator("-") || is_operator("+")) {
       node = make(is_operator("-") ? NodeKind::kNegative : NodeKind::kPositive);
       take();
-      TRY(adopt(*node, TRY(parse_unary(false))));
+      TRY(adopt(*node, parse_unary(false)));
     } else {
       node = TRY(parse_primary());
     }
@@ -546,7 +547,7 @@ class Parser {
     while (!take_operator("]")) {
       if (!node->children.empty()) TRY(expect_operator(","));
       if (take_operator("]")) break;
-      TRY(adopt(*node, TRY(parse_expression())));
+      TRY(adopt(*node, parse_expression()));
     }
     return node;
   }
@@ -557,9 +558,9 @@ class Parser {
     while (!take_operator("}")) {
       if (!node->children.empty()) TRY(expect_operator(","));
       if (take_operator("}")) break;
-      TRY(adopt(*node, TRY(parse_expression())));
+      TRY(adopt(*node, parse_expression()));
       TRY(expect_operator(":"));
-      TRY(adopt(*node, TRY(parse_expression())));
+      TRY(adopt(*node, parse_expression()));
     }
     return node;
   }
@@ -581,7 +582,7 @@ class Parser {
         if (peek().kind == TokenKind::kInteger) {
           outer->kind = NodeKind::kItem;
           TRY(adopt(*outer, std::move(node)));
-          TRY(adopt(*outer, TRY(parse_number())));
+          TRY(adopt(*outer, parse_number()));
         } else {
           outer->text = TRY(attribute_name());
           TRY(adopt(*outer, std::move(node)));
@@ -591,7 +592,7 @@ class Parser {
         NodePointer outer = make(NodeKind::kItem);
         take();
         TRY(adopt(*outer, std::move(node)));
-        TRY(adopt(*outer, TRY(parse_subscript())));
+        TRY(adopt(*outer, parse_subscript()));
         TRY(expect_operator("]"));
         node = std::move(outer);
       } else if (is_operator("(")) {
@@ -642,10 +643,10 @@ class Parser {
       if (peek().kind == TokenKind::kName && is_operator("=", 1)) {
         std::string name = take().text;
         take();
-        TRY(adopt_named(node, std::move(name), TRY(parse_expression())));
+        TRY(adopt_named(node, std::move(name), parse_expression()));
       } else {
         if (!node.named.empty()) return error_here("a positional argument follows a named one");
-        TRY(adopt(node, TRY(parse_expression())));
+        TRY(adopt(node, parse_expression()));
       }
     }
     return {};
@@ -667,7 +668,10 @@ class Parser {
 
   Result<std::string> dotted_name() {
     std::string name = TRY(expect_name());
-    while (take_operator(".")) name += "." + TRY(expect_name());
+    while (take_operator(".")) {
+      name += '.';
+      name += TRY(expect_name());
+    }
     return name;
   }
 
@@ -700,7 +704,7 @@ class Parser {
     } else if (value && !is_name("else") && !is_name("or") && !is_name("and") && !is_name("is") &&
                !is_name("if") && !is_name("not") && !is_name("in") && !is_name("recursive")) {
       NodePointer argument = TRY(parse_primary());
-      TRY(adopt(*test, TRY(parse_postfix(std::move(argument)))));
+      TRY(adopt(*test, parse_postfix(std::move(argument))));
     }
     if (!negated) return test;
     NodePointer inverse = make(NodeKind::kNot);
@@ -721,7 +725,8 @@ Result<NodePointer> parse_template(std::string_view source) {
   if (source.size() > kSourceMax) {
     return refused(fmt::format("{} bytes, more than {}", source.size(), kSourceMax));
   }
-  return Parser(TRY(tokenize(source))).run();
+  std::vector<Token> tokens = TRY(tokenize(source));
+  return Parser(std::move(tokens)).run();
 }
 
 }  // namespace freehold::model::jinja

@@ -193,12 +193,12 @@ std::string joined_reprs(const Values& items) {
 
 }  // namespace
 
-Error failed(std::string message) {
-  return Error{ErrorCode::kFailed, "chat template: " + std::move(message), {}};
+Error failed(const std::string& message) {
+  return Error{ErrorCode::kFailed, fmt::format("chat template: {}", message), {}};
 }
 
-Error refused(std::string message) {
-  return Error{ErrorCode::kRefused, "chat template: " + std::move(message),
+Error refused(const std::string& message) {
+  return Error{ErrorCode::kRefused, fmt::format("chat template: {}", message),
                "Templates run under limits, because they come with the model."};
 }
 
@@ -450,16 +450,18 @@ std::string to_text(const Value& value) {
     case Kind::kString:
       return value.text();
     case Kind::kList:
-      return "[" + joined_reprs(value.items()) + "]";
+      return fmt::format("[{}]", joined_reprs(value.items()));
     case Kind::kTuple:
-      return "(" + joined_reprs(value.items()) + (value.items().size() == 1 ? ",)" : ")");
+      return fmt::format("({}{})", joined_reprs(value.items()),
+                         value.items().size() == 1 ? "," : "");
     case Kind::kDict: {
       std::string out = "{";
       for (const auto& [key, entry] : value.entries()) {
         if (out.size() > 1) out += ", ";
-        out += to_repr(key) + ": " + to_repr(entry);
+        out += fmt::format("{}: {}", to_repr(key), to_repr(entry));
       }
-      return out + "}";
+      out.push_back('}');
+      return out;
     }
     default:
       return fmt::format("<{}>", type_name(value));

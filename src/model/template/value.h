@@ -102,8 +102,8 @@ struct MethodObject : TextObject {
 };
 
 /// Errors of a run, by their code.
-Error failed(std::string message);
-Error refused(std::string message);
+Error failed(const std::string& message);
+Error refused(const std::string& message);
 
 /// kRefused where the parts already nest too deep.
 Result<Value> make_list(Values items, Kind kind = Kind::kList);

@@ -1,0 +1,262 @@
+// `freehold bench`: tokens per second beside the machine's memory bandwidth, in one run.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "cli/session.h"
+#include "device/bandwidth.h"
+#include "runtime/executor/executor.h"
+
+namespace freehold::cli {
+
+namespace {
+
+constexpr uint64_t kBandwidthBlock = uint64_t{1} << 30;
+constexpr size_t kPassColumns = 512;
+
+constexpr Option kOptions[] = {
+    {"--prompt-tokens", 'p', OptionKind::kInteger, "N", "tokens of the prefill test; default 512"},
+    {"--decode-tokens", 'n', OptionKind::kInteger, "N", "tokens of the decode test; default 128"},
+    {"--repetitions", 'r', OptionKind::kInteger, "N",
+     "rounds of each, medians are printed; default 5"},
+    {"--columns", 0, OptionKind::kText, "LIST",
+     "also time passes of these many columns with the logits of each"},
+    kThreadsOption,
+    kIsaOption,
+    kKvOption,
+    kMemoryOption,
+    kJsonOption,
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+struct Plan {
+  uint32_t prompt = 512;
+  uint32_t decode = 128;
+  int64_t rounds = 5;
+  std::vector<int32_t> columns;
+};
+
+/// Runs passes of made-up tokens; the clock is the only thing it looks at.
+class Bench {
+ public:
+  Bench(Context& context, const runtime::Model& model) : context_(context), model_(model) {}
+
+  static Result<std::unique_ptr<Bench>> create(Context& context, const runtime::Model& model,
+                                               Machine& machine, ops::CacheType type,
+                                               const Plan& plan) {
+    auto bench = std::make_unique<Bench>(context, model);
+    uint32_t widest = 1;
+    for (const int32_t columns : plan.columns) {
+      widest = std::max(widest, static_cast<uint32_t>(columns));
+    }
+    const uint32_t positions = std::max({plan.prompt, plan.decode + 1, widest});
+    bench->cache_ = TRY(runtime::Cache::create(
+        machine.account, runtime::cache_spec(model.parameters(), type, positions, 1)));
+    bench->executor_ = TRY(runtime::Executor::create(
+        {.architecture = model.architecture(),
+         .parameters = model.parameters(),
+         .weights = model.weights(),
+         .pool = *machine.pool,
+         .account = machine.account,
+         .isa = machine.isa,
+         .cache_type = type,
+         .columns_max = std::max<size_t>(widest, std::min<size_t>(kPassColumns, plan.prompt)),
+         .logits_max = widest}));
+    return bench;
+  }
+
+  /// Seconds of a prompt of `tokens`, the logits of its last included.
+  Result<double> prefill(uint32_t tokens) {
+    const auto sequence = TRY(start(tokens));
+    const int64_t begin = context_.clock.monotonic_ns();
+    for (uint32_t done = 0; done < tokens;) {
+      const auto count =
+          static_cast<uint32_t>(std::min<size_t>(executor_->columns_max(), tokens - done));
+      TRY(pass(sequence, done, count, done + count == tokens ? 1 : 0));
+      done += count;
+    }
+    return finish(sequence, begin);
+  }
+
+  /// Seconds of `tokens` passes of one column, after a first that is not counted.
+  Result<double> decode(uint32_t tokens) {
+    const auto sequence = TRY(start(tokens + 1));
+    TRY(pass(sequence, 0, 1, 1));
+    const int64_t begin = context_.clock.monotonic_ns();
+    for (uint32_t i = 0; i < tokens; ++i) TRY(pass(sequence, i + 1, 1, 1));
+    return finish(sequence, begin);
+  }
+
+  /// Seconds of one pass of `columns`, with the logits of every column.
+  Result<double> columns(uint32_t count) {
+    const auto sequence = TRY(start(count));
+    const int64_t begin = context_.clock.monotonic_ns();
+    TRY(pass(sequence, 0, count, count));
+    return finish(sequence, begin);
+  }
+
+ private:
+  Result<runtime::SequenceId> start(uint32_t positions) {
+    const auto sequence = TRY(cache_->create_sequence());
+    TRY(cache_->reserve(sequence, positions));
+    return sequence;
+  }
+
+  Status pass(runtime::SequenceId sequence, uint32_t first, uint32_t count, uint32_t logits) {
+    if (context_.interrupted.load()) return Error{ErrorCode::kInterrupted, {}, {}};
+    runtime::PassSpec spec;
+    for (uint32_t i = 0; i < count; ++i) {
+      const uint32_t token = (first + i) * 2654435761u % model_.parameters().vocabulary;
+      spec.columns.push_back({.sequence = sequence,
+                              .token = static_cast<int32_t>(token),
+                              .wants_logits = i + logits >= count});
+    }
+    TRY(executor_->run(spec, *cache_));
+    return {};
+  }
+
+  double finish(runtime::SequenceId sequence, int64_t begin) {
+    const double seconds = static_cast<double>(context_.clock.monotonic_ns() - begin) * 1e-9;
+    cache_->drop(sequence);
+    return seconds;
+  }
+
+  Context& context_;
+  const runtime::Model& model_;
+  std::optional<runtime::Cache> cache_;
+  std::unique_ptr<runtime::Executor> executor_;
+};
+
+struct Report {
+  double prefill = 0;
+  double decode = 0;
+  std::vector<std::pair<int32_t, double>> columns_ms;
+  device::Bandwidth bandwidth;
+};
+
+Result<Report> measure(Bench& bench, const Plan& plan) {
+  Report report;
+  std::vector<double> prefill;
+  std::vector<double> decode;
+  // One round that is not counted: pages, caches and clocks settle.
+  for (int64_t round = -1; round < plan.rounds; ++round) {
+    const double prompt_seconds = plan.prompt > 0 ? TRY(bench.prefill(plan.prompt)) : 0;
+    const double decode_seconds = plan.decode > 0 ? TRY(bench.decode(plan.decode)) : 0;
+    if (round < 0) continue;
+    if (plan.prompt > 0) prefill.push_back(plan.prompt / prompt_seconds);
+    if (plan.decode > 0) decode.push_back(plan.decode / decode_seconds);
+  }
+  if (!prefill.empty()) report.prefill = median(prefill);
+  if (!decode.empty()) report.decode = median(decode);
+  for (const int32_t count : plan.columns) {
+    std::vector<double> seconds;
+    for (int64_t round = 0; round < plan.rounds; ++round) {
+      seconds.push_back(TRY(bench.columns(static_cast<uint32_t>(count))));
+    }
+    report.columns_ms.emplace_back(count, median(seconds) * 1e3);
+  }
+  return report;
+}
+
+Result<Plan> plan_of(const Arguments& arguments) {
+  Plan plan;
+  plan.prompt = static_cast<uint32_t>(TRY(arguments.integer("--prompt-tokens", 0, 1 << 20, 512)));
+  plan.decode = static_cast<uint32_t>(TRY(arguments.integer("--decode-tokens", 0, 1 << 20, 128)));
+  plan.rounds = TRY(arguments.integer("--repetitions", 1, 1000, 5));
+  if (const auto list = arguments.text("--columns")) {
+    plan.columns = TRY(parse_number_list("--columns", *list));
+    for (const int32_t count : plan.columns) {
+      if (count < 1 || count > 4096) {
+        return Error{ErrorCode::kUsage, "--columns takes numbers from 1 to 4096", {}};
+      }
+    }
+  }
+  return plan;
+}
+
+std::string report_json(const Report& report, const Plan& plan, const Machine& machine,
+                        const runtime::Model& model) {
+  const auto bytes = static_cast<double>(model.weights().bytes_per_pass());
+  std::string out;
+  base::JsonWriter json(out);
+  json.begin_object();
+  json.field("model", model.file().shards()[0]->path());
+  json.field("threads", machine.pool->size());
+  json.field("isa", device::isa_name(machine.isa));
+  json.field("prompt_tokens", plan.prompt).field("decode_tokens", plan.decode);
+  json.field("repetitions", plan.rounds);
+  json.field("prefill_tokens_per_second", report.prefill);
+  json.field("decode_tokens_per_second", report.decode);
+  json.field("bytes_per_token", model.weights().bytes_per_pass());
+  json.field("memory_bandwidth", report.bandwidth.bytes_per_second);
+  json.field("memory_bandwidth_loop", report.bandwidth.best_loop);
+  json.field("bandwidth_share", report.decode * bytes / report.bandwidth.bytes_per_second);
+  if (!report.columns_ms.empty()) {
+    json.key("columns").begin_array();
+    for (const auto& [count, ms] : report.columns_ms) {
+      json.begin_object().field("n", count).field("ms", ms).end_object();
+    }
+    json.end_array();
+  }
+  json.field("peak_resident_bytes", device::peak_resident_bytes());
+  json.end_object();
+  return out + '\n';
+}
+
+std::string report_text(const Report& report, const Plan& plan, const Machine& machine,
+                        const runtime::Model& model) {
+  const auto bytes = static_cast<double>(model.weights().bytes_per_pass());
+  const double bandwidth = report.bandwidth.bytes_per_second;
+  std::string out =
+      fmt::format("{} threads, {}\n", machine.pool->size(), device::isa_name(machine.isa));
+  out += fmt::format("prefill {} tokens: {:.1f} tokens/s\n", plan.prompt, report.prefill);
+  out += fmt::format("decode {} tokens: {:.2f} tokens/s, {:.1f} MB per token, {:.2f} GB/s\n",
+                     plan.decode, report.decode, bytes * 1e-6, report.decode * bytes * 1e-9);
+  out += fmt::format("memory: {:.2f} GB/s ({}); decode reaches {:.0f} % of it\n", bandwidth * 1e-9,
+                     report.bandwidth.best_loop, 100 * report.decode * bytes / bandwidth);
+  for (const auto& [count, ms] : report.columns_ms) {
+    out += fmt::format("t({}) = {:.2f} ms\n", count, ms);
+  }
+  return out;
+}
+
+Status run(Context& context, const Arguments& arguments) {
+  const Plan plan = TRY(plan_of(arguments));
+  const auto type = TRY(cache_type(arguments, ops::CacheType::kF16));
+  const auto machine = TRY(Machine::create(arguments));
+  const auto model = TRY(load_model(context, arguments.positional()[0], *machine));
+  const auto bench = TRY(Bench::create(context, *model, *machine, type, plan));
+  Report report = TRY(measure(*bench, plan));
+  report.bandwidth = TRY(
+      device::measure_bandwidth(*machine->pool, machine->account, context.clock, kBandwidthBlock));
+  context.out.write(TRY(arguments.flag("--json")) ? report_json(report, plan, *machine, *model)
+                                                  : report_text(report, plan, *machine, *model));
+  return {};
+}
+
+}  // namespace
+
+const Command& bench_command() {
+  static constexpr Command kCommand{
+      .name = "bench",
+      .summary = "Measure a model's speed beside this machine's memory bandwidth",
+      .usage = "MODEL",
+      .options = kOptions,
+      .description =
+          "Figures are medians. A model smaller than the last-level cache may decode faster "
+          "than main memory could feed it.",
+      .examples = "  freehold bench smollm2\n  freehold bench smollm2 -p 512 -n 64 -t 2 --json\n",
+      .positional_min = 1,
+      .positional_max = 1,
+      .run = run};
+  return kCommand;
+}
+
+}  // namespace freehold::cli

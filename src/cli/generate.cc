@@ -1,0 +1,246 @@
+#include "cli/generate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/random.h"
+#include "base/text.h"
+#include "runtime/sampler/stop_strings.h"
+
+namespace freehold::cli {
+
+namespace {
+
+constexpr uint64_t kDefaultContext = 8192;
+constexpr int64_t kMany = 1 << 24;
+
+/// "15043=-1.5", "15043+1", "15043-1" or "15043:1".
+Result<std::pair<int32_t, float>> parse_bias(std::string_view text) {
+  const Error bad{ErrorCode::kUsage, fmt::format("--logit-bias: '{}' is not ID=NUMBER", text),
+                  "as in --logit-bias 15043=-1.5"};
+  const size_t at = text.find_first_of("=:+-");
+  if (at == std::string_view::npos || at == 0) return bad;
+  const auto token = base::parse_integer(text.substr(0, at));
+  const bool sign_counts = text[at] == '-';
+  std::string_view number = text.substr(sign_counts ? at : at + 1);
+  if (number.starts_with('+')) number.remove_prefix(1);
+  const auto bias = base::parse_number(number);
+  if (!token.ok() || !bias.ok() || *token < 0 || *token > INT32_MAX) return bad;
+  return std::pair{static_cast<int32_t>(*token), static_cast<float>(*bias)};
+}
+
+/// Defaults that the file itself asks for (general.sampling.*), under the user's own options.
+void apply_file_defaults(const model::Metadata& metadata, runtime::SamplingOptions& sampling) {
+  const auto number = [&](const char* key, float& value) {
+    if (const auto found = metadata.find_float(key)) value = static_cast<float>(*found);
+  };
+  number("general.sampling.temp", sampling.temperature);
+  number("general.sampling.top_p", sampling.top_p);
+  number("general.sampling.min_p", sampling.min_p);
+  number("general.sampling.penalty_repeat", sampling.repeat_penalty);
+  if (const auto found = metadata.find_unsigned("general.sampling.top_k")) {
+    sampling.top_k = static_cast<uint32_t>(std::min<uint64_t>(*found, kMany));
+  }
+}
+
+}  // namespace
+
+const char* Answer::why() const {
+  if (interrupted) return "the user";
+  if (stop_string) return "a stop string";
+  switch (finish) {
+    case runtime::FinishReason::kLength:
+      return "--max-tokens";
+    case runtime::FinishReason::kContext:
+      return "the context";
+    default:
+      return "the model";
+  }
+}
+
+Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arguments& arguments,
+                                                     const std::string& name, Machine& machine) {
+  auto generator = std::make_unique<Generator>(context, machine);
+  auto file = TRY(open_model_file(context, name));
+  generator->tokenizer_ = TRY(model::Tokenizer::create(file->metadata()));
+  apply_file_defaults(file->metadata(), generator->sampling_);
+  TRY(generator->read_options(arguments));
+  const auto type = TRY(cache_type(arguments, ops::CacheType::kF16));
+  generator->model_ = TRY(runtime::Model::load(std::move(file), {machine.account, *machine.pool}));
+  const model::HyperParameters& parameters = generator->model_->parameters();
+  TRY(runtime::check_sampling(generator->sampling_, parameters.vocabulary));
+  const auto trained = static_cast<int64_t>(parameters.context_trained);
+  generator->context_length_ = static_cast<uint64_t>(TRY(arguments.integer(
+      "--context", 1, kMany, std::min<int64_t>(static_cast<int64_t>(kDefaultContext), trained))));
+  if (generator->context_length_ > parameters.context_trained) {
+    context.err.write(
+        fmt::format("note: the model was trained on {} tokens; {} may not work well\n",
+                    parameters.context_trained, generator->context_length_));
+  }
+  TRY(generator->read_template());
+  generator->engine_ =
+      TRY(runtime::Engine::create({.model = *generator->model_,
+                                   .pool = *machine.pool,
+                                   .account = machine.account,
+                                   .isa = machine.isa,
+                                   .cache_type = type,
+                                   .cache_positions = generator->context_length_}));
+  generator->conversation_ = TRY(generator->engine_->open_conversation());
+  return generator;
+}
+
+Status Generator::read_options(const Arguments& arguments) {
+  raw_ = TRY(arguments.flag("--raw"));
+  tokens_max_ = static_cast<uint64_t>(TRY(arguments.integer("--max-tokens", 0, kMany, 0)));
+  stops_ = arguments.list("--stop");
+  TRY(read_sampling(arguments));
+  TRY(read_dry(arguments));
+  for (const std::string& text : arguments.list("--logit-bias")) {
+    sampling_.logit_bias.push_back(TRY(parse_bias(text)));
+  }
+  if (const auto seed = arguments.text("--seed")) {
+    const auto number = base::parse_integer(*seed);
+    if (!number.ok())
+      return Error{ErrorCode::kUsage, fmt::format("--seed is '{}'", *seed), "give a whole number"};
+    sampling_.seed = static_cast<uint64_t>(*number);
+  } else {
+    sampling_.seed = TRY(base::system_entropy());
+  }
+  return {};
+}
+
+Status Generator::read_sampling(const Arguments& arguments) {
+  const auto number = [&](std::string_view option, double low, double high,
+                          float& value) -> Status {
+    value = static_cast<float>(TRY(arguments.number(option, low, high, value)));
+    return {};
+  };
+  TRY(number("--temperature", 0, 1000, sampling_.temperature));
+  TRY(number("--top-p", 0, 1, sampling_.top_p));
+  TRY(number("--min-p", 0, 1, sampling_.min_p));
+  TRY(number("--typical", 0, 1, sampling_.typical));
+  TRY(number("--repeat-penalty", 1e-3, 1000, sampling_.repeat_penalty));
+  TRY(number("--frequency-penalty", -100, 100, sampling_.frequency_penalty));
+  TRY(number("--presence-penalty", -100, 100, sampling_.presence_penalty));
+  sampling_.top_k =
+      static_cast<uint32_t>(TRY(arguments.integer("--top-k", 0, kMany, sampling_.top_k)));
+  sampling_.penalty_last_tokens = static_cast<uint32_t>(
+      TRY(arguments.integer("--repeat-last", 0, kMany, sampling_.penalty_last_tokens)));
+  return {};
+}
+
+Status Generator::read_dry(const Arguments& arguments) {
+  runtime::DryOptions& dry = sampling_.dry;
+  dry.multiplier = static_cast<float>(TRY(arguments.number("--dry-multiplier", 0, 100, 0)));
+  dry.base = static_cast<float>(TRY(arguments.number("--dry-base", 1, 100, 1.75)));
+  dry.allowed_length =
+      static_cast<uint32_t>(TRY(arguments.integer("--dry-allowed-length", 0, kMany, 2)));
+  dry.last_tokens = static_cast<uint32_t>(TRY(arguments.integer("--dry-last", 0, kMany, 0)));
+  if (dry.multiplier == 0) return {};
+  std::vector<std::string> breakers = arguments.list("--dry-breaker");
+  if (breakers.empty()) breakers = {"\n", ":", "\"", "*"};
+  for (size_t token = 0; token < tokenizer_->vocabulary_size(); ++token) {
+    const auto id = static_cast<model::TokenId>(token);
+    const std::string bytes = tokenizer_->token_bytes(id);
+    const bool breaks = tokenizer_->is_control(id) ||
+                        std::any_of(breakers.begin(), breakers.end(), [&](const std::string& text) {
+                          return bytes.find(text) != std::string::npos;
+                        });
+    if (breaks) dry.breakers.push_back(id);
+  }
+  return {};
+}
+
+Status Generator::read_template() {
+  if (raw_) return {};
+  const auto source = model_->file().metadata().find_string("tokenizer.chat_template");
+  if (!source) {
+    context_.err.write("note: the model has no chat template; it completes the text as it is\n");
+    return {};
+  }
+  template_ = TRY(model::ChatTemplate::parse(*source));
+  return {};
+}
+
+Result<std::vector<model::TokenId>> Generator::prompt_tokens(
+    const std::vector<model::ChatMessage>& messages) const {
+  const auto text_of = [&](std::optional<model::TokenId> token) {
+    return token ? tokenizer_->token_bytes(*token) : std::string();
+  };
+  std::string text;
+  if (template_) {
+    model::ChatInput input;
+    input.messages = messages;
+    input.bos_token = text_of(tokenizer_->bos());
+    input.eos_token = text_of(tokenizer_->eos());
+    text = TRY(template_->render(input));
+  } else {
+    for (const model::ChatMessage& message : messages) {
+      if (!text.empty()) text += "\n";
+      text += message.content;
+    }
+  }
+  // A template writes the model's own marks, and whoever asks for --raw writes them by hand. Text
+  // for a model without a template is plain.
+  const bool marks = template_.has_value() || raw_;
+  auto tokens = tokenizer_->encode(
+      text, marks ? model::SpecialTokens::kParse : model::SpecialTokens::kPlainText);
+  const auto bos = tokenizer_->bos();
+  if (tokenizer_->adds_bos() && bos && (tokens.empty() || tokens[0] != *bos)) {
+    tokens.insert(tokens.begin(), *bos);
+  }
+  return tokens;
+}
+
+Result<Answer> Generator::answer(const std::vector<model::ChatMessage>& messages,
+                                 const std::function<void(std::string_view)>& show) {
+  runtime::GenerateRequest request;
+  request.prompt = TRY(prompt_tokens(messages));
+  request.sampling = sampling_;
+  request.tokens_max = tokens_max_;
+  request.context = context_length_;
+  request.ends = [this](model::TokenId token) { return tokenizer_->ends_generation(token); };
+  request.conversation = conversation_;
+  Answer answer;
+  TRY(generate(std::move(request), answer, show));
+  return answer;
+}
+
+Status Generator::generate(runtime::GenerateRequest request, Answer& answer,
+                           const std::function<void(std::string_view)>& show) {
+  model::Detokenizer detokenizer(*tokenizer_);
+  runtime::StopStrings stops(stops_);
+  const auto emit = [&](const std::string& piece) {
+    answer.text += piece;
+    show(piece);
+  };
+  const int64_t begin = context_.clock.monotonic_ns();
+  int64_t first = 0;
+  const runtime::RequestId id = TRY(engine_->submit(std::move(request)));
+  while (answer.finish == runtime::FinishReason::kNone && !stops.stopped()) {
+    if (context_.interrupted.load()) {
+      answer.interrupted = true;
+      break;
+    }
+    for (runtime::TokenEvent& event : TRY(engine_->step())) {
+      if (event.error) return *std::move(event.error);
+      const int64_t now = context_.clock.monotonic_ns();
+      if (first == 0) first = now;
+      answer.prefill_tokens = event.counts.prompt_tokens - event.counts.reused_tokens;
+      answer.decode_tokens = event.counts.answer_tokens - 1;
+      answer.first_token_seconds = static_cast<double>(first - begin) * 1e-9;
+      answer.decode_seconds = static_cast<double>(now - first) * 1e-9;
+      answer.finish = event.finish;
+      if (event.finish != runtime::FinishReason::kStop)
+        emit(stops.push(detokenizer.push(event.token)));
+    }
+  }
+  engine_->cancel(id);
+  answer.stop_string = stops.stopped();
+  if (!stops.stopped()) emit(stops.push(detokenizer.finish()));
+  if (!stops.stopped()) emit(stops.finish());
+  return {};
+}
+
+}  // namespace freehold::cli

@@ -1,0 +1,18 @@
+#include "cli/model_listing.h"
+
+namespace freehold::cli {
+
+void write_record(base::JsonWriter& json, const store::ModelRecord& record) {
+  json.begin_object()
+      .field("name", record.name.text())
+      .field("size", record.bytes)
+      .field("sha256", record.sha256)
+      .field("licence", record.licence)
+      .field("description", record.description)
+      .field("source", record.source)
+      .field("third_party", record.third_party)
+      .field("added", record.added_s)
+      .end_object();
+}
+
+}  // namespace freehold::cli

@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+"""The real program against what docs/CLI.md promises, on small models that model_factory makes.
+
+Offline; takes the program from FREEHOLD. Every check is a line of output where it fails; exit 1 then.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+PROGRAM = os.environ.get("FREEHOLD", "build/release/freehold")
+FACTORY = str(pathlib.Path(PROGRAM).with_name("model_factory"))
+FAILURES = []
+
+
+def check(holds, what):
+    if not holds:
+        FAILURES.append(what)
+        print("FAILED", what, flush=True)
+
+
+def run(*words, stdin=subprocess.DEVNULL, env=None, text=None):
+    """(exit code, stdout bytes, stderr text) of the program."""
+    done = subprocess.run([PROGRAM, *map(str, words)], stdin=None if text is not None else stdin,
+                          input=text, capture_output=True, timeout=120,
+                          env={**os.environ, **ENVIRONMENT, **(env or {})})
+    return done.returncode, done.stdout, done.stderr.decode("utf-8", "replace")
+
+
+def expect(code, *words, **more):
+    got, out, err = run(*words, **more)
+    check(got == code, f"{' '.join(map(str, words))[:120]}: exit {got}, expected {code}: {err[:300]}")
+    if code != 0:
+        check("error: " in err, f"{words[:1]}: no message on stderr")
+        check(out == b"", f"{words[:1]}: text on stdout beside an error")
+    return out, err
+
+
+def make(path, *options):
+    subprocess.run([FACTORY, str(path), *options], check=True, capture_output=True)
+    return path
+
+
+def usage():
+    expect(2)
+    expect(2, "nonsense")
+    _, err = expect(2, "serve")
+    check("not there yet" in err, "serve does not say that it is not there yet")
+    out, _ = expect(0, "help")
+    check(b"run" in out and b"Exit codes" in out, "help lists commands and exit codes")
+    for command in ("run", "pull", "ls", "show", "rm", "cp", "import", "verify", "tokenize", "logits",
+                    "perplexity", "bench"):
+        out, _ = expect(0, "help", command)
+        check(b"usage: freehold " + command.encode() in out, f"help {command}")
+        same, _ = expect(0, command, "--help")
+        check(same == out, f"{command} --help equals help {command}")
+    expect(2, "run")
+    expect(2, "logits", MODEL)
+    expect(2, "logits", MODEL, "--tokens", "1,x")
+    _, err = expect(2, "run", MODEL, "x", "--memory", "1G")
+    check("--memory" in err and "not there yet" in err, "--memory is named")
+    _, err = expect(2, "run", MODEL, "x", "--schema", "f")
+    check("--schema" in err, "--schema is named")
+    expect(2, "run", MODEL, "x", "--temperature", "-1")
+    expect(2, "run", MODEL, "x", "--kv", "q3")
+    expect(2, "run", MODEL, "x", "--isa", "mmx")
+
+
+def answers():
+    base = ("run", MODEL, "-n", 12, "--seed", 5)
+    out, _ = expect(0, *base, "Hello")
+    check(out.endswith(b"\n") and len(out) > 1, "one answer, ended by a newline")
+    again, err = expect(0, *base, "--verbose", "Hello")
+    check(out == again, "the same seed gives the same answer")
+    check("prefill " in err and "decode " in err and "tokens/s" in err and "seed 5" in err,
+          "--verbose prints prefill, decode and seed")
+    piped, _ = expect(0, *base, text=b"Hello")
+    check(piped == out, "a prompt through a pipe is the same prompt")
+    dashed, _ = expect(0, *base, "-", text=b"Hello")
+    check(dashed == out, "- reads standard input")
+    for more in (("-t", 1), ("-t", 3), ("--isa", "scalar"), ("--isa", "avx2")):
+        other, _ = expect(0, *base, *more, "Hello")
+        check(other == out, f"{more} changes the answer")
+    env, _ = expect(0, "run", MODEL, "Hello", "--seed", 5, env={"FREEHOLD_MAX_TOKENS": "12"})
+    check(env == out, "FREEHOLD_MAX_TOKENS is --max-tokens")
+    config = WORK / "config.toml"
+    config.write_text('seed = 5\n[run]\nmax-tokens = 12\n')
+    filed, _ = expect(0, "run", MODEL, "Hello", env={"FREEHOLD_CONFIG": str(config)})
+    check(filed == out, "the configuration file's keys are the options")
+    config.write_text("seed = \n")
+    expect(2, "run", MODEL, "Hello", env={"FREEHOLD_CONFIG": str(config)})
+    stopped, _ = expect(0, *base, "--stop", out.decode("utf-8", "replace")[2:4], "Hello")
+    check(len(stopped) < len(out), "--stop ends the answer")
+    out, err = expect(4, "run", MODEL, "-c", 8, "word " * 100)
+    check("8" in err, "a prompt that is too long names the numbers")
+    out, err = expect(0, "run", PLAIN, "-n", 3, "Hello")
+    check("no chat template" in err, "a model without a template says so")
+    expect(0, "run", PLAIN, "--raw", "-n", 3, "Hello")
+
+
+def numbers():
+    tokens = ",".join(str(17 * i % 300) for i in range(300))
+    out, _ = expect(0, "logits", MODEL, "--tokens", tokens, "--json")
+    last = json.loads(out)["logits"]
+    out, _ = expect(0, "logits", MODEL, "--tokens", tokens, "--all", "--json")
+    rows = json.loads(out)["logits"]
+    check(len(rows) == 300 and rows[-1] == last, "--all ends with the last position's row")
+    digests = set()
+    for more in (("-t", 1), ("-t", 2), ("-t", 7), ("--isa", "scalar"), ("--isa", "avx2"),
+                 ("--slice", 1), ("--slice", 100), ("--kv", "f32")):
+        out, _ = expect(0, "logits", MODEL, "--tokens", tokens, "--all", *more)
+        digests.add(hashlib.sha256(out).hexdigest())
+    check(len(digests) == 1, "threads, instruction sets and slices give one hash")
+    raw = WORK / "rows.f32"
+    expect(0, "logits", MODEL, "--tokens", tokens, "--all", "--output", raw)
+    check(raw.stat().st_size == 300 * len(last) * 4, "--output writes f32 rows")
+    expect(0, "logits", BARE, "--tokens", "1,2,3", "--json")
+    expect(2, "logits", MODEL, "--tokens", "999999")
+    text = WORK / "text.txt"
+    text.write_text("The quick brown fox jumps over the lazy dog. " * 60)
+    out, _ = expect(0, "perplexity", MODEL, text, "--context", 64, "--chunks", 3, "--json")
+    result = json.loads(out)
+    check(result["tokens"] == 3 * 31 and result["perplexity"] > 1, "perplexity scores half of each chunk")
+    expect(4, "perplexity", MODEL, text, "--context", 65536)
+    out, _ = expect(0, "bench", MODEL, "-p", 16, "-n", 4, "-r", 1, "--columns", "1,4", "--json")
+    result = json.loads(out)
+    for key in ("prefill_tokens_per_second", "decode_tokens_per_second", "bytes_per_token",
+                "memory_bandwidth"):
+        check(result[key] > 0, f"bench says {key}")
+    check([row["n"] for row in result["columns"]] == [1, 4], "bench --columns says t(n)")
+
+
+def tokens():
+    out, _ = expect(0, "tokenize", MODEL, "Hello", "--json")
+    plain = json.loads(out)["tokens"]
+    check(len(plain) > 0, "tokenize makes tokens")
+    out, _ = expect(0, "tokenize", MODEL, "--stdin", "--json", text=b"Hello")
+    check(json.loads(out)["tokens"] == plain, "--stdin is byte for byte")
+    expect(0, "tokenize", MODEL, "--stdin", "--json", text=bytes(range(256)))
+    expect(3, "tokenize", BARE, "Hello")
+
+
+def damage():
+    expect(3, "run", WORK / "absent.gguf", "x")
+    expect(3, "run", "absent-model", "x")
+    good = pathlib.Path(MODEL).read_bytes()
+    bad = WORK / "bad.gguf"
+    generator = random.Random(1)
+    offsets = sorted({0, 3, 4, 8, 24, 100} | {generator.randrange(len(good)) for _ in range(200)})
+    for offset in offsets:
+        bad.write_bytes(good[:offset])
+        expect(5, "logits", bad, "--tokens", "1")
+    header = 20000
+    survived = 0
+    for _ in range(150):
+        at = generator.randrange(header)
+        flipped = bytearray(good)
+        flipped[at] ^= 1 << generator.randrange(8)
+        bad.write_bytes(bytes(flipped))
+        code, _, err = run("logits", bad, "--tokens", "1")
+        check(code in (0, 1, 3, 4, 5), f"bit {at}: exit {code}: {err[:200]}")
+        check(code == 0 or err.startswith("error: "), f"bit {at}: no message")
+        survived += code == 0
+    check(survived < 150, "no flipped bit was noticed at all")
+    bad.write_bytes(b"not a model at all")
+    expect(5, "show", bad)
+    renamed = good.replace(b"general.architecture\x08\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00llama",
+                           b"general.architecture\x08\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00zebra", 1)
+    bad.write_bytes(renamed)
+    _, err = expect(4, "logits", bad, "--tokens", "1")
+    check("zebra" in err, "an unknown architecture is named")
+    code, _, err = run("logits", MODEL, "--tokens", "1", "--output", "/dev/full")
+    check(code == 1 and err.startswith("error: "), "a full disk is an error, not a success")
+
+
+def stored():
+    out, _ = expect(0, "ls", "--json")
+    check(json.loads(out) == [], "an empty store lists nothing")
+    expect(0, "import", MODEL, "mine")
+    out, _ = expect(0, "ls", "--json")
+    entry = json.loads(out)[0]
+    digest = hashlib.sha256(pathlib.Path(MODEL).read_bytes()).hexdigest()
+    check(entry["sha256"] == digest, "ls says the file's hash")
+    expect(0, "cp", "mine", "yours")
+    expect(0, "verify", "yours")
+    by_path, _ = expect(0, "run", MODEL, "-n", 5, "--seed", 1, "Hello")
+    by_name, _ = expect(0, "run", "yours", "-n", 5, "--seed", 1, "Hello")
+    check(by_name == by_path, "a name and a path give one answer")
+    expect(0, "rm", "mine")
+    expect(0, "run", "yours", "-n", 2, "Hello")
+    blob = next((WORK / "home").rglob("sha256-*"))
+    if blob.suffix == "":
+        os.chmod(blob, 0o644)
+        with open(blob, "r+b") as file:
+            file.seek(5000)
+            byte = file.read(1)
+            file.seek(5000)
+            file.write(bytes([byte[0] ^ 1]))
+        expect(5, "verify", "yours")
+    expect(0, "rm", "yours")
+    expect(3, "rm", "yours")
+    expect(3, "verify", "yours")
+    expect(4, "pull", "smollm2", "--offline")
+    expect(3, "pull", "no-such-model-anywhere", "--offline")
+    short = WORK / "short.gguf"
+    short.write_bytes(pathlib.Path(MODEL).read_bytes()[:-100])
+    expect(5, "import", short, "broken")
+    out, _ = expect(0, "ls", "--json")
+    check(json.loads(out) == [], "a refused import leaves nothing behind")
+
+
+with tempfile.TemporaryDirectory() as folder:
+    WORK = pathlib.Path(folder)
+    ENVIRONMENT = {"FREEHOLD_HOME": str(WORK / "home"), "FREEHOLD_CONFIG": str(WORK / "none.toml")}
+    common = ("--layers", "2", "--width", "256", "--heads", "4", "--kv-heads", "2", "--ffn", "512",
+              "--vocab", "512")
+    MODEL = make(WORK / "model.gguf", "--tokenizer", "bytes-bpe", *common)
+    PLAIN = make(WORK / "plain.gguf", "--arch", "gemma3", "--tokenizer", "spm", *common)
+    # The same file with the template's key renamed: a model without a template.
+    PLAIN.write_bytes(PLAIN.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.chat_templatX"))
+    BARE = make(WORK / "bare.gguf", *common)
+    for part in (usage, answers, numbers, tokens, damage, stored):
+        part()
+print(f"{len(FAILURES)} checks failed" if FAILURES else "all checks hold")
+sys.exit(1 if FAILURES else 0)
