@@ -214,6 +214,18 @@ def stored():
     check(json.loads(out) == [], "a refused import leaves nothing behind")
 
 
+def offline():
+    """After a pull nothing needs a network: the program runs where there is none at all."""
+    done = subprocess.run(["unshare", "-rn", "true"], capture_output=True)
+    if done.returncode != 0:
+        print("note: no network namespaces here; offline was not tried")
+        return
+    words = [PROGRAM, "run", str(MODEL), "-n", "3", "--seed", "1", "Hello"]
+    done = subprocess.run(["unshare", "-rn", *words], stdin=subprocess.DEVNULL, capture_output=True,
+                          env={**os.environ, **ENVIRONMENT}, timeout=120)
+    check(done.returncode == 0 and done.stdout, "an answer without any network")
+
+
 with tempfile.TemporaryDirectory() as folder:
     WORK = pathlib.Path(folder)
     ENVIRONMENT = {"FREEHOLD_HOME": str(WORK / "home"), "FREEHOLD_CONFIG": str(WORK / "none.toml")}
@@ -224,7 +236,7 @@ with tempfile.TemporaryDirectory() as folder:
     # The same file with the template's key renamed: a model without a template.
     PLAIN.write_bytes(PLAIN.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.chat_templatX"))
     BARE = make(WORK / "bare.gguf", *common)
-    for part in (usage, answers, numbers, tokens, damage, stored):
+    for part in (usage, answers, numbers, tokens, damage, stored, offline):
         part()
 print(f"{len(FAILURES)} checks failed" if FAILURES else "all checks hold")
 sys.exit(1 if FAILURES else 0)
