@@ -304,9 +304,12 @@ Error Puller::explain_client(const PackagePart& part, int exit_code,
                  "again: what was fetched is kept"};
   }
   if (has_any(output, {"No matching distribution", "Could not find a version"})) {
-    return Error{ErrorCode::kNotFound,
-                 fmt::format("the package registry has no {} {}", part.package, part.version),
-                 "check pip's index (pip config list); a mirror may lack it"};
+    return Error{
+        ErrorCode::kNotFound,
+        // pip without retries says the same of a package and of a registry that is not there.
+        fmt::format("the package registry has no {} {}{}", part.package, part.version,
+                    has_any(output, {"from versions: none"}) ? ", or did not answer" : ""),
+        "check the network and pip's index (pip config list); a mirror may lack it"};
   }
   return Error{ErrorCode::kFailed,
                fmt::format("the registry's client failed on {} {} (exit code {}): {}", part.package,

@@ -120,7 +120,7 @@ class SimulatedStore {
           return serve(command, keep_going);
         }) {}
 
-  Store open() { return Store::open({disk, processes, clock, catalogue}, "/home/store"); }
+  Store open() { return Store::open({disk, processes, clock, catalogue}, "/disk/store"); }
 
   io::SimulatedFileSystem disk;
   std::map<std::string, std::string> packages;

