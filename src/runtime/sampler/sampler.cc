@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/random.h"
 #include "ops/math/functions.h"
+#include "ops/math/lanes.h"
 #include "ops/softmax_sum/softmax_sum.h"
 
 namespace freehold::runtime {
@@ -59,6 +60,15 @@ Sampler::Sampler(SamplingOptions options, device::Isa isa)
 
 TokenId Sampler::choose(std::span<const float> logits, std::span<const TokenId> history,
                         uint64_t position, uint32_t choice) {
+  const base::PhiloxBlock word =
+      base::philox4x32_10({static_cast<uint32_t>(position), static_cast<uint32_t>(position >> 32),
+                           choice, kPurposeToken},
+                          options_.seed);
+  return choose_by_word(logits, history, word[0]);
+}
+
+TokenId Sampler::choose_by_word(std::span<const float> logits, std::span<const TokenId> history,
+                                uint32_t word) {
   CHECK(!logits.empty());
   values_.assign(logits.begin(), logits.end());
   apply_penalties(history);
@@ -73,7 +83,8 @@ TokenId Sampler::choose(std::span<const float> logits, std::span<const TokenId> 
   keep_typical();
   keep_top_p();
   keep_min_p();
-  return pick(position, choice);
+  weigh();
+  return pick(word);
 }
 
 void Sampler::apply_penalties(std::span<const TokenId> history) {
@@ -148,9 +159,10 @@ void Sampler::apply_dry(std::span<const TokenId> history) {
 }
 
 void Sampler::start_candidates() {
-  candidates_.resize(values_.size());
+  candidates_.clear();
+  candidates_.reserve(values_.size());
   for (size_t i = 0; i < values_.size(); ++i) {
-    candidates_[i] = {static_cast<TokenId>(i), values_[i]};
+    if (values_[i] != -HUGE_VALF) candidates_.push_back({static_cast<TokenId>(i), values_[i]});
   }
   if (options_.top_k == 0 || options_.top_k >= candidates_.size()) return;
   const auto better = [](const Candidate& a, const Candidate& b) {
@@ -163,13 +175,13 @@ void Sampler::start_candidates() {
             [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
 }
 
-float Sampler::weigh() {
+void Sampler::weigh() {
   weights_.resize(candidates_.size());
   for (size_t i = 0; i < candidates_.size(); ++i) weights_[i] = candidates_[i].logit;
-  float maximum = 0;
-  float sum = 0;
-  ops_.softmax_sum({weights_.data(), weights_.size(), weights_.data(), &maximum, &sum});
-  return sum;
+  float sum = 0;  // by lanes of the rank; the profile's lanes go by id, and typical makes its own
+  ops_.softmax_sum({weights_.data(), weights_.size(), weights_.data(), &maximum_, &sum});
+  total_ = 0;
+  for (const float weight : weights_) total_ += static_cast<double>(weight);
 }
 
 // Keeps the candidates that order_ names first, and puts them back into ascending id.
@@ -179,55 +191,66 @@ void Sampler::keep(size_t count) {
   candidates_.resize(count);
 }
 
+// Meister et al. (2023), locally typical sampling: nearest to the entropy first.
 void Sampler::keep_typical() {
   if (options_.typical >= 1) return;
-  const float sum = weigh();
-  // Meister et al. (2023), locally typical sampling: nearest to the entropy first.
-  float entropy = 0;
-  keys_.resize(candidates_.size());
-  for (size_t i = 0; i < candidates_.size(); ++i) {
-    const float p = weights_[i] / sum;
-    keys_[i] = p > 0 ? -ops::log_f32(p) : 0x1p126f;
-    if (p > 0) entropy = std::fma(p, keys_[i], entropy);
+  weigh();
+  const size_t count = candidates_.size();
+  const auto lane_of = [this](size_t i) {
+    return static_cast<size_t>(candidates_[i].id) % ops::kLanes;
+  };
+  ops::Lanes sums = {};
+  for (size_t i = 0; i < count; ++i) sums.value[lane_of(i)] += weights_[i];
+  const float sum = ops::fold_lanes(sums);
+  const float log_sum = ops::log_f32(sum);
+  ops::Lanes entropies = {};
+  keys_.resize(count);
+  for (size_t i = 0; i < count; ++i) {
+    keys_[i] = log_sum - (candidates_[i].logit - maximum_);
+    float& lane = entropies.value[lane_of(i)];
+    lane = std::fma(weights_[i] / sum, keys_[i], lane);
   }
+  const float entropy = ops::fold_lanes(entropies);
   for (float& key : keys_) key = std::fabs(key - entropy);
-  order_.resize(candidates_.size());
+  order_.resize(count);
   std::iota(order_.begin(), order_.end(), 0u);
   std::sort(order_.begin(), order_.end(), [this](uint32_t a, uint32_t b) {
     return keys_[a] != keys_[b] ? keys_[a] < keys_[b] : a < b;
   });
-  const float wanted = options_.typical * sum;
-  float cumulative = 0;
-  size_t count = 0;
-  while (count < order_.size()) {
-    cumulative = cumulative + weights_[order_[count++]];
+  const double wanted = static_cast<double>(options_.typical) * total_;
+  double cumulative = 0;
+  size_t kept = 0;
+  while (kept < count) {
+    cumulative += static_cast<double>(weights_[order_[kept++]]);
     if (cumulative >= wanted) break;
   }
-  keep(count);
+  keep(kept);
 }
 
 void Sampler::keep_top_p() {
   if (options_.top_p >= 1) return;
-  const float wanted = options_.top_p * weigh();
+  weigh();
   order_.resize(candidates_.size());
   std::iota(order_.begin(), order_.end(), 0u);
-  // A heap gives the best first and is read only as far as it is needed.
+  // A heap gives the best first and is read only as far as it is needed; what is taken gathers at
+  // its end, the best last.
   const auto worse = [this](uint32_t a, uint32_t b) {
     const float left = candidates_[a].logit;
     const float right = candidates_[b].logit;
     return left != right ? left < right : a > b;
   };
   std::make_heap(order_.begin(), order_.end(), worse);
-  float cumulative = 0;
-  size_t count = 0;
-  while (count < order_.size()) {
-    std::pop_heap(order_.begin(), order_.end() - static_cast<std::ptrdiff_t>(count), worse);
-    ++count;
-    cumulative = cumulative + weights_[order_[order_.size() - count]];
+  taken_.clear();
+  const double wanted = static_cast<double>(options_.top_p) * total_;
+  double cumulative = 0;
+  for (auto end = order_.end(); end != order_.begin(); --end) {
+    std::pop_heap(order_.begin(), end, worse);
+    taken_.push_back(*(end - 1));
+    cumulative += static_cast<double>(weights_[taken_.back()]);
     if (cumulative >= wanted) break;
   }
-  std::reverse(order_.begin(), order_.end());
-  keep(count);
+  order_.swap(taken_);
+  keep(order_.size());
 }
 
 void Sampler::keep_min_p() {
@@ -241,23 +264,15 @@ void Sampler::keep_min_p() {
   keep(order_.size());
 }
 
-TokenId Sampler::pick(uint64_t position, uint32_t choice) {
-  const float sum = weigh();
-  const base::PhiloxBlock word =
-      base::philox4x32_10({static_cast<uint32_t>(position), static_cast<uint32_t>(position >> 32),
-                           choice, kPurposeToken},
-                          options_.seed);
-  const float uniform = static_cast<float>(word[0] >> 8) * 0x1p-24f;
-  const float threshold = uniform * sum;
-  float cumulative = 0;
-  size_t last_possible = 0;
+TokenId Sampler::pick(uint32_t word) const {
+  const float uniform = static_cast<float>(word >> 8) * 0x1p-24f;
+  const double threshold = static_cast<double>(uniform) * total_;
+  double cumulative = 0;
   for (size_t i = 0; i < candidates_.size(); ++i) {
-    if (weights_[i] <= 0) continue;
-    cumulative = cumulative + weights_[i];
-    last_possible = i;
-    if (cumulative > threshold) break;
+    cumulative += static_cast<double>(weights_[i]);
+    if (cumulative > threshold) return candidates_[i].id;
   }
-  return candidates_[last_possible].id;
+  CHECK(false);  // the sum ends at total_, and uniform is below 1
 }
 
 }  // namespace freehold::runtime

@@ -25,8 +25,8 @@ struct DryOptions {
   float multiplier = 0;
   float base = 1.75f;
   uint32_t allowed_length = 2;
-  uint32_t last_tokens = 0;       // 0: the whole sequence
-  std::vector<TokenId> breakers;  // a repetition never spans one of these
+  uint32_t last_tokens = 0;         // 0: the whole sequence
+  std::vector<TokenId> breakers{};  // a repetition never spans one of these
 };
 
 struct SamplingOptions {
@@ -52,9 +52,13 @@ class Sampler {
   Sampler(SamplingOptions options, device::Isa isa);
 
   /// The token at `position` (its index in the sequence) after `history`, every token before it.
-  /// `choice` tells apart several answers to one prompt. Logits are finite, one per token id.
+  /// `choice` tells apart several answers to one prompt. One logit per token id, none NaN or
+  /// +infinity; -infinity marks what a grammar forbids, and something is not.
   TokenId choose(std::span<const float> logits, std::span<const TokenId> history, uint64_t position,
                  uint32_t choice = 0);
+  /// The same with the generator's word given.
+  TokenId choose_by_word(std::span<const float> logits, std::span<const TokenId> history,
+                         uint32_t word);
 
   const SamplingOptions& options() const { return options_; }
 
@@ -69,17 +73,20 @@ class Sampler {
   void keep_typical();
   void keep_top_p();
   void keep_min_p();
-  /// Fills weights_ with exp(logit - maximum) of candidates_ in ascending id; returns their sum.
-  float weigh();
+  /// Fills weights_ with exp(logit - maximum) of candidates_ in ascending id.
+  void weigh();
   void keep(size_t count);
-  TokenId pick(uint64_t position, uint32_t choice);
+  TokenId pick(uint32_t word) const;
 
   SamplingOptions options_;
   const ops::OpTable& ops_;
   std::vector<float> values_;          // [vocabulary]
   std::vector<Candidate> candidates_;  // ascending id whenever a step begins
   std::vector<float> weights_;         // beside candidates_
+  float maximum_ = 0;                  // of the logits that weigh() saw
+  double total_ = 0;                   // sum of weights_, ascending id, in binary64
   std::vector<uint32_t> order_;        // indices into candidates_
+  std::vector<uint32_t> taken_;        // scratch of top-p
   std::vector<float> keys_;            // sort keys beside candidates_
   std::vector<uint32_t> counts_;       // [vocabulary], zero between calls
   std::vector<uint32_t> match_;        // scratch of the DRY matcher

@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <fstream>
 #include <map>
 #include <numeric>
+#include <sstream>
 
 #include "base/random.h"
 #include "runtime/sampler/stop_strings.h"
@@ -214,6 +217,66 @@ TEST(Sampler, BiasReachesWhatItNames) {
   EXPECT_EQ(sampler.choose(std::vector<float>{3, 2, -1}, {}, 0), 2);
   EXPECT_FALSE(check_sampling(options, 2).ok());
   EXPECT_TRUE(check_sampling(options, 3).ok());
+}
+
+float from_bits(const std::string& hex) {
+  return std::bit_cast<float>(static_cast<uint32_t>(std::stoul(hex, nullptr, 16)));
+}
+
+// golden/numerics/sampler.txt, a second writing of the rules in exact arithmetic.
+TEST(Sampler, GoldenVectors) {
+  std::ifstream file(std::string(FREEHOLD_SOURCE_DIR) + "/golden/numerics/sampler.txt");
+  std::string line;
+  std::map<std::string, int> seen;
+  while (std::getline(file, line)) {
+    std::istringstream words(line);
+    std::string kind;
+    words >> kind;
+    if (kind != "pick" && kind != "penalty" && kind != "dry") continue;
+    ++seen[kind];
+    std::vector<std::string> parts;
+    for (std::string word; words >> word;) parts.push_back(word);
+    SamplingOptions options = plain();
+    if (kind == "pick") {
+      options.temperature = from_bits(parts[0]);
+      options.top_k = static_cast<uint32_t>(std::stoul(parts[1]));
+      options.typical = from_bits(parts[2]);
+      options.top_p = from_bits(parts[3]);
+      options.min_p = from_bits(parts[4]);
+      const auto word = static_cast<uint32_t>(std::stoul(parts[5], nullptr, 16));
+      std::vector<float> logits;
+      for (size_t i = 7; i + 2 < parts.size(); ++i) logits.push_back(from_bits(parts[i]));
+      for (const auto isa : {device::Isa::kScalar, device::best_isa()}) {
+        Sampler sampler(options, isa);
+        EXPECT_EQ(sampler.choose_by_word(logits, {}, word), std::stoi(parts.back())) << line;
+      }
+      continue;
+    }
+    // A penalised logit is read through a neighbour that is just better, equal or just worse.
+    std::vector<TokenId> history;
+    options.temperature = 0;
+    if (kind == "penalty") {
+      options.repeat_penalty = from_bits(parts[0]);
+      options.frequency_penalty = from_bits(parts[1]);
+      options.presence_penalty = from_bits(parts[2]);
+      history.assign(std::stoul(parts[3]), 1);
+    } else {
+      options.dry = {.multiplier = from_bits(parts[0]), .base = from_bits(parts[1])};
+      // "1" repeated: the match at its end is as long as the repetition before it.
+      history.assign(options.dry.allowed_length + std::stoul(parts[2]) + 1, 1);
+    }
+    const float logit = from_bits(parts[parts.size() - 3]);
+    const float expected = from_bits(parts.back());
+    Sampler sampler(options, device::best_isa());
+    const float above = std::nextafter(expected, HUGE_VALF);
+    const float below = std::nextafter(expected, -HUGE_VALF);
+    EXPECT_EQ(sampler.choose(std::vector<float>{above, logit}, history, 9), 0) << line;
+    EXPECT_EQ(sampler.choose(std::vector<float>{expected, logit}, history, 9), 0) << line;
+    EXPECT_EQ(sampler.choose(std::vector<float>{below, logit}, history, 9), 1) << line;
+  }
+  EXPECT_GE(seen["pick"], 100);
+  EXPECT_GE(seen["penalty"], 5);
+  EXPECT_GE(seen["dry"], 2);
 }
 
 TEST(StopStrings, StraddlingIsNeitherMissedNorShown) {
