@@ -79,6 +79,12 @@ TEST(Text, Sizes) {
   }
 }
 
+TEST(Text, EditDistance) {
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3u);
+  EXPECT_EQ(edit_distance("", "abc"), 3u);
+  EXPECT_EQ(edit_distance("same", "same"), 0u);
+}
+
 TEST(Bytes, OverflowIsNamed) {
   EXPECT_FALSE(checked_multiply(1ull << 33, 1ull << 31).has_value());
   EXPECT_FALSE(checked_add(~0ull, 1).has_value());

@@ -42,6 +42,9 @@ std::string shortest(float value);
 /// 1234567 bytes as "1.2 MB" (decimal units, as drives and downloads count).
 std::string human_bytes(uint64_t bytes);
 
+/// Single-character edits between two short words (Levenshtein, 1966), for "did you mean".
+size_t edit_distance(std::string_view a, std::string_view b);
+
 /// Pieces of `text` between `separator`s; empty pieces kept.
 std::vector<std::string_view> split(std::string_view text, char separator);
 

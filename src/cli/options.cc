@@ -24,28 +24,12 @@ const Option* find_letter(std::span<const Option> options, char letter) {
   return nullptr;
 }
 
-/// Edit distance, for "did you mean".
-size_t distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
 Error unknown_option(std::string_view command, std::span<const Option> options,
                      std::string_view word) {
   const Option* nearest = nullptr;
   size_t least = 3;
   for (const Option& option : options) {
-    if (const size_t steps = distance(option.name, word); steps < least) {
+    if (const size_t steps = base::edit_distance(option.name, word); steps < least) {
       least = steps;
       nearest = &option;
     }

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "store/catalogue_text.h"
 #include "store/sha256.h"
 
@@ -89,22 +90,6 @@ Result<CatalogueModel> parse_model(const base::JsonValue& value) {
   return model;
 }
 
-/// Single-character edits between two short words (Levenshtein).
-size_t distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
 }  // namespace
 
 Result<Catalogue> Catalogue::parse(std::string_view json) {
@@ -146,7 +131,7 @@ std::vector<std::string> Catalogue::suggest(std::string_view text) const {
     for (const ModelName& name : model.names) {
       const std::string known = short_text(name);
       const bool begins = !head.empty() && known.starts_with(head);
-      const size_t edits = distance(text.substr(0, kLengthMax), known);
+      const size_t edits = base::edit_distance(text.substr(0, kLengthMax), known);
       if (begins || edits <= 1 + known.size() / 3) ranked.emplace_back(begins ? 0 : edits, known);
     }
   }

@@ -28,14 +28,7 @@ std::string batch_hash(TestModel& test, const std::vector<TokenId>& tokens, devi
   auto cache =
       MUST(Cache::create(test.account, cache_spec(test.model->parameters(), ops::CacheType::kF16,
                                                   (tokens.size() + 256) * sequences, sequences)));
-  auto executor = MUST(Executor::create({.architecture = test.model->architecture(),
-                                         .parameters = test.model->parameters(),
-                                         .weights = test.model->weights(),
-                                         .pool = *test.pool,
-                                         .account = test.account,
-                                         .isa = isa,
-                                         .columns_max = kPieceMax + neighbours,
-                                         .logits_max = kPieceMax}));
+  auto executor = test.executor(isa, kPieceMax + neighbours, kPieceMax);
   base::RandomStream random(seed);
   std::vector<SequenceId> ids;
   for (size_t i = 0; i < sequences; ++i) {
@@ -139,16 +132,8 @@ TEST(Invariance, ATreeComputesWhatItsPathsWould) {
   const std::vector<TokenId> nodes = random_tokens(24, kVocabulary, 6);
   std::vector<int32_t> parents;
   for (int32_t i = 0; i < 24; ++i) parents.push_back(i == 12 ? 0 : i - 1);
-  auto cache = MUST(Cache::create(
-      test.account, cache_spec(test.model->parameters(), ops::CacheType::kF16, 2048, 2)));
-  auto executor = MUST(Executor::create({.architecture = test.model->architecture(),
-                                         .parameters = test.model->parameters(),
-                                         .weights = test.model->weights(),
-                                         .pool = *test.pool,
-                                         .account = test.account,
-                                         .isa = device::best_isa(),
-                                         .columns_max = 250,
-                                         .logits_max = 24}));
+  auto cache = test.cache(2048, 2);
+  auto executor = test.executor(device::best_isa(), 250, 24);
   const auto sequence = MUST(cache.create_sequence());
   MUST(cache.reserve(sequence, 300, 24));
   PassSpec spec;
@@ -192,16 +177,8 @@ TEST(Faults, OneSequenceFailsAndItsNeighbourKeepsItsBits) {
     const auto good = random_tokens(20, 300, 8);
     const std::string alone =
         evaluate_hash(test, good, device::best_isa(), 0, ops::CacheType::kF16);
-    auto cache = MUST(Cache::create(
-        test.account, cache_spec(test.model->parameters(), ops::CacheType::kF16, 600, 2)));
-    auto executor = MUST(Executor::create({.architecture = test.model->architecture(),
-                                           .parameters = test.model->parameters(),
-                                           .weights = test.model->weights(),
-                                           .pool = *test.pool,
-                                           .account = test.account,
-                                           .isa = device::best_isa(),
-                                           .columns_max = 64,
-                                           .logits_max = 64}));
+    auto cache = test.cache(600, 2);
+    auto executor = test.executor(device::best_isa(), 64, 64);
     const auto bad_sequence = MUST(cache.create_sequence());
     const auto good_sequence = MUST(cache.create_sequence());
     PassSpec spec;

@@ -62,6 +62,21 @@ struct TestModel {
     model = MUST(Model::load(std::move(file), {account, *pool}));
     for (const std::string& written : report.files) std::filesystem::remove(written);
   }
+
+  std::unique_ptr<Executor> executor(device::Isa isa, size_t columns_max, size_t logits_max) {
+    return MUST(Executor::create({.architecture = model->architecture(),
+                                  .parameters = model->parameters(),
+                                  .weights = model->weights(),
+                                  .pool = *pool,
+                                  .account = account,
+                                  .isa = isa,
+                                  .columns_max = columns_max,
+                                  .logits_max = logits_max}));
+  }
+  Cache cache(uint64_t positions, size_t sequences) {
+    return MUST(Cache::create(
+        account, cache_spec(model->parameters(), ops::CacheType::kF16, positions, sequences)));
+  }
 };
 
 inline std::vector<TokenId> random_tokens(size_t count, uint32_t vocabulary, uint64_t seed) {
