@@ -25,9 +25,7 @@ std::string batch_hash(TestModel& test, const std::vector<TokenId>& tokens, devi
                        size_t neighbours, uint64_t seed) {
   constexpr size_t kPieceMax = 40;
   const size_t sequences = neighbours + 1;
-  auto cache =
-      MUST(Cache::create(test.account, cache_spec(test.model->parameters(), ops::CacheType::kF16,
-                                                  (tokens.size() + 256) * sequences, sequences)));
+  auto cache = test.cache((tokens.size() + 256) * sequences, sequences);
   auto executor = test.executor(isa, kPieceMax + neighbours, kPieceMax);
   base::RandomStream random(seed);
   std::vector<SequenceId> ids;
