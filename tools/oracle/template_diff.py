@@ -21,6 +21,8 @@ import jinja2
 import jinja2.ext
 import jinja2.sandbox
 
+# Where jinja2 fails and ours does not, and why that is well.
+REASONS = {"Object of type generator is not JSON serializable": "map and select give lists here"}
 NOW = 1_764_100_000  # 2025-11-25 19:46:40 UTC
 
 
@@ -152,6 +154,7 @@ def main():
     env = environment()
     cases = conversations()
     total = equal = both_fail = whole = count = 0
+    explained = {}
     for name, source in templates(options):
         count += 1
         try:
@@ -163,7 +166,10 @@ def main():
         bad = 0
         for number, (a, b) in enumerate(zip(got, expected)):
             total += 1
-            if a == b or (isinstance(a, dict) and isinstance(b, dict)):
+            reason = next((r for r in REASONS if isinstance(b, dict) and r in b["error"]), None)
+            if reason:
+                explained[reason] = explained.get(reason, 0) + 1
+            elif a == b or (isinstance(a, dict) and isinstance(b, dict)):
                 equal += 1
                 both_fail += isinstance(a, dict)
             else:
@@ -173,7 +179,8 @@ def main():
         whole += bad == 0
     print(f"{equal} of {total} renderings equal ({both_fail} are errors on both sides); "
           f"{whole} of {count} templates equal in all {len(cases)} conversations")
-    sys.exit(0 if equal == total else 1)
+    print("explained:", explained)
+    sys.exit(0 if equal + sum(explained.values()) == total else 1)
 
 
 if __name__ == "__main__":

@@ -263,36 +263,17 @@ Result<Value> filter_default(Budget&, const Value& value, const Arguments& argum
 Result<Value> filter_string(Budget& budget, const Value& value, const Arguments&) {
   return make_text(budget, TRY(text_of(budget, value)));
 }
-Result<Value> filter_safe(Budget& budget, const Value& value, const Arguments& arguments) {
-  return filter_string(budget, value, arguments);
+Result<Value> filter_safe(Budget& budget, const Value& value, const Arguments&) {
+  std::string text = TRY(text_of(budget, value));
+  TRY(budget.text(text.size()));
+  return Value::markup(std::move(text));
 }
 
 Result<Value> filter_escape(Budget& budget, const Value& value, const Arguments&) {
-  return changed(budget, value, [](const std::string& text) {
-    std::string out;
-    for (const char byte : text) {
-      switch (byte) {
-        case '&':
-          out += "&amp;";
-          break;
-        case '<':
-          out += "&lt;";
-          break;
-        case '>':
-          out += "&gt;";
-          break;
-        case '\'':
-          out += "&#39;";
-          break;
-        case '"':
-          out += "&#34;";
-          break;
-        default:
-          out.push_back(byte);
-      }
-    }
-    return out;
-  });
+  if (value.is_markup()) return value;
+  const Value text = Value::string(TRY(text_of(budget, value)));
+  TRY(budget.text(std::min(6 * text.text().size(), Budget::kTextMax)));
+  return Value::markup(escaped(text));
 }
 
 Result<Value> filter_int(Budget&, const Value& value, const Arguments& arguments) {
@@ -338,6 +319,7 @@ Result<Value> filter_round(Budget&, const Value& value, const Arguments& argumen
   const std::string how =
       method != nullptr && method->is(Kind::kString) ? method->text() : "common";
   if (how == "common") {
+    if (value.is_integer() && digits >= 0) return Value::number(value.integer);
     // Python rounds the decimal value, halves to even.
     const std::string text =
         fmt::format("{:.{}f}", value.as_double(), std::max<int64_t>(digits, 0));

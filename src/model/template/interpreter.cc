@@ -637,6 +637,7 @@ class Interpreter {
   }
 
   Result<Value> map(const Value& value, const Arguments& arguments) {
+    if (!truth(value)) return make_list({});  // none too, as in Jinja
     const Values items = TRY(iterate(budget_, value));
     Values results;
     const Value* name = arguments.find(1u << 20, "attribute");
@@ -662,6 +663,7 @@ class Interpreter {
 
   Result<Value> select(const Value& value, const Arguments& arguments, const std::string& attribute,
                        size_t skip, bool wanted) {
+    if (!truth(value)) return make_list({});
     const Values items = TRY(iterate(budget_, value));
     Values kept;
     const bool has_test = arguments.positional.size() > skip;

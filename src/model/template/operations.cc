@@ -149,6 +149,33 @@ int64_t bounded(const Value& value, int64_t fallback, int64_t low, int64_t high,
 
 }  // namespace
 
+std::string escaped(const Value& text) {
+  if (text.is_markup()) return text.text();
+  std::string out;
+  for (const char byte : text.text()) {
+    switch (byte) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      default:
+        out.push_back(byte);
+    }
+  }
+  return out;
+}
+
 Result<Value> make_text(Budget& budget, std::string text) {
   TRY(budget.text(text.size()));
   return Value::string(std::move(text));
@@ -272,7 +299,9 @@ Result<Value> binary(Budget& budget, const std::string& op, const Value& a, cons
   if (a.is_number() && b.is_number()) return arithmetic(op, a, b);
   if (op == "+" && a.is(Kind::kString) && b.is(Kind::kString)) {
     TRY(budget.text(a.text().size() + b.text().size()));
-    return Value::string(a.text() + b.text());
+    if (!a.is_markup() && !b.is_markup()) return Value::string(a.text() + b.text());
+    TRY(budget.text(6 * std::min(a.text().size() + b.text().size(), Budget::kTextMax / 6)));
+    return Value::markup(escaped(a) + escaped(b));
   }
   if (op == "+" && a.is_sequence() && a.kind == b.kind) {
     TRY(budget.values(a.items().size() + b.items().size()));

@@ -89,6 +89,8 @@ Result<Value> get_slice(Budget& budget, const Value& value, const Value& start, 
 
 /// a op b for + - * / // % **.
 Result<Value> binary(Budget& budget, const std::string& op, const Value& a, const Value& b);
+/// Text with & < > ' " written for HTML, as |escape writes it; markup stays as it is.
+std::string escaped(const Value& text);
 /// needle in haystack.
 Result<bool> contains(Budget& budget, const Value& haystack, const Value& needle);
 

@@ -218,6 +218,19 @@ Value Value::string(std::string text) {
   return value;
 }
 
+Value Value::markup(std::string text) {
+  Value value = of(Kind::kString);
+  auto object = std::make_shared<TextObject>();
+  object->text = std::move(text);
+  object->markup = true;
+  value.object = std::move(object);
+  return value;
+}
+
+bool Value::is_markup() const {
+  return is(Kind::kString) && static_cast<const TextObject&>(*object).markup;
+}
+
 const std::string& Value::text() const {
   static const std::string empty;
   if (object == nullptr) return empty;

@@ -58,6 +58,10 @@ struct Value {
   }
   static Value string(std::string text);
 
+  /// A string that counts as markup.
+  static Value markup(std::string text);
+
+  bool is_markup() const;
   bool is(Kind wanted) const { return kind == wanted; }
   bool is_sequence() const { return kind == Kind::kList || kind == Kind::kTuple; }
   bool is_number() const {
@@ -86,6 +90,7 @@ using Entries = std::vector<std::pair<Value, Value>>;
 
 struct TextObject : Object {
   std::string text;
+  bool markup = false;  // from |safe or |escape: what is added to it gets escaped
 };
 struct ListObject : Object {
   Values items;
