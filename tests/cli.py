@@ -96,6 +96,8 @@ def answers():
     expect(2, "run", MODEL, "Hello", env={"FREEHOLD_CONFIG": str(config)})
     stopped, _ = expect(0, *base, "--stop", out.decode("utf-8", "replace")[2:4], "Hello")
     check(len(stopped) < len(out), "--stop ends the answer")
+    expect(2, "run", MODEL)
+    expect(2, "run", MODEL, "")
     out, err = expect(4, "run", MODEL, "-c", 8, "word " * 100)
     check("8" in err, "a prompt that is too long names the numbers")
     out, err = expect(0, "run", PLAIN, "-n", 3, "Hello")

@@ -67,6 +67,10 @@ Status answer_once(Context& context, const Arguments& arguments, Generator& gene
   std::vector<model::ChatMessage> messages;
   if (const auto system = arguments.text("--system")) messages.push_back({"system", *system, {}});
   const std::string prompt = TRY(prompt_text(context, arguments));
+  if (prompt.empty()) {
+    return Error{ErrorCode::kUsage, "run: the prompt is empty",
+                 "give PROMPT, or text on standard input"};
+  }
   messages.push_back({"user", prompt, {}});
   Printer printer(context.out);
   const Answer answer =
