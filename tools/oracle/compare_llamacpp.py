@@ -9,13 +9,14 @@ name; delete a file there to make it again.
   compare_llamacpp.py --llamacpp TREE --cache DIR --model smollm2=PATH=TEXT,TEXT ... \
       [--freehold build/release/freehold] [--steps agreement,perplexity,greedy] [--report FILE]
 
-The first TEXT of a model feeds one list of 1024 tokens, the last one two lists of 512, the greedy
-prompts and the perplexity. Without --freehold only llama.cpp and the float64 forward are compared.
+The first TEXT of a model feeds one list of 1024 tokens, the last one two lists of 512 and the
+perplexity. Without --freehold only llama.cpp and the float64 forward are compared.
 TREE is a llama.cpp source tree built in TREE/build. Needs PyPI numpy, torch, gguf.
 """
 
 import argparse
 import datetime
+import functools
 import hashlib
 import json
 import os
@@ -28,7 +29,7 @@ import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LISTS = ((0, 0, 1024), (1, 2000, 512), (1, 9000, 512))  # (text, first token, count)
-PROMPTS, PROMPT_TOKENS, GREEDY_TOKENS = 20, 32, 96
+GREEDY_TOKENS = 96
 PERPLEXITY_CHUNKS = 40
 TARGETS = {"top1": 0.98, "kl": 0.01, "kl_ratio": 1.15, "perplexity": 0.005, "equal_tokens": 64,
            "gap": 0.2}
@@ -92,9 +93,14 @@ class Model:
         return read_lists(self.make(f"tokens.{word}",
                                     lambda p: self.ask("tokens", text, path=p)))[0]
 
+    @functools.cached_property
+    def fields(self):
+        return gguf.GGUFReader(self.path).fields
+
+    @functools.cached_property
     def bos(self):
         """The token the model puts first, as a list of one or none."""
-        fields = gguf.GGUFReader(self.path).fields
+        fields = self.fields
         key = "tokenizer.ggml.add_bos_token"
         added = (fields[key].contents() if key in fields
                  else fields["tokenizer.ggml.model"].contents() == "llama")
@@ -106,17 +112,25 @@ class Model:
             lists = []
             for text, start, count in LISTS:
                 tokens = self.text_tokens(self.texts[min(text, len(self.texts) - 1)])
-                bos = self.bos()
+                bos = self.bos
                 lists.append(bos + tokens[start:start + count - len(bos)])
             write_lists(path, lists)
         return self.make("lists", make)
 
     def prompts(self):
+        """Questions of prompts.txt as the model's users ask them; plain text for a base model."""
         def make(path):
-            tokens = self.text_tokens(self.texts[-1])
-            step = (len(tokens) - PROMPT_TOKENS) // PROMPTS
-            write_lists(path, [self.bos() + tokens[i * step:i * step + PROMPT_TOKENS]
-                               for i in range(PROMPTS)])
+            with open(os.path.join(HERE, "prompts.txt")) as f:
+                questions = f.read().splitlines()
+            template = self.fields.get("tokenizer.chat_template")
+            chat = template is not None and "<|im_start|>" in template.contents()
+            form = ("<|im_start|>user\\n{}<|im_end|>\\n<|im_start|>assistant\\n" if chat
+                    else "Question: {}\\nAnswer:")
+            with open(self.cached("questions"), "w") as f:
+                f.writelines(form.format(q) + "\n" for q in questions)
+            self.ask("prompts", self.cached("questions"), path=path)
+            write_lists(path + ".bos", [self.bos + t for t in read_lists(path)])
+            os.rename(path + ".bos", path)
         return self.make("prompts", make)
 
     def llamacpp_logits(self):
@@ -181,7 +195,7 @@ def compare(reference, candidate, lists, bos):
 
 def step_agreement(model):
     lists = read_lists(model.lists())
-    count, bos = sum(map(len, lists)), len(model.bos())
+    count, bos = sum(map(len, lists)), len(model.bos)
     llamacpp = open_rows(model.llamacpp_logits(), count)
     float64 = open_rows(model.float64_logits(), count)
     out = {"float64 to llama.cpp": compare(float64, llamacpp, lists, bos)}

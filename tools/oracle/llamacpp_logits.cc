@@ -3,6 +3,9 @@
 // compare_llamacpp.py against a llama.cpp tree given by path; no part of Freehold is in it.
 //
 //   llamacpp_logits MODEL THREADS tokens TEXT_FILE          ids on stdout, one line, no specials
+//   llamacpp_logits MODEL THREADS prompts TEXT_FILE         ids of each line; \n in it is a
+//   newline,
+//                                                           special tokens are read
 //   llamacpp_logits MODEL THREADS logits LISTS OUT          raw f32 [tokens][vocabulary] of each
 //   list llamacpp_logits MODEL THREADS greedy LISTS COUNT        COUNT ids a line (may run past the
 //   end token)
@@ -59,17 +62,28 @@ void decode(llama_context* context, const Tokens& tokens, int start) {
   llama_batch_free(batch);
 }
 
-void print_tokens(const llama_vocab* vocab, const char* path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  const std::string bytes = text.str();
-  Tokens out(bytes.size() + 16);
-  const int count = llama_tokenize(vocab, bytes.data(), static_cast<int>(bytes.size()), out.data(),
-                                   static_cast<int>(out.size()), false, false);
+void print_tokens(const llama_vocab* vocab, const std::string& text, bool special) {
+  Tokens out(text.size() + 16);
+  const int count = llama_tokenize(vocab, text.data(), static_cast<int>(text.size()), out.data(),
+                                   static_cast<int>(out.size()), false, special);
   if (count < 0) fail("llama_tokenize failed");
   for (int i = 0; i < count; ++i) std::cout << out[static_cast<size_t>(i)] << ' ';
   std::cout << "\n";
+}
+
+void print_file_tokens(const llama_vocab* vocab, const char* path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  print_tokens(vocab, text.str(), false);
+}
+
+void print_prompt_tokens(const llama_vocab* vocab, const char* path) {
+  std::ifstream in(path);
+  for (std::string line; std::getline(in, line);) {
+    for (size_t at; (at = line.find("\\n")) != std::string::npos;) line.replace(at, 2, "\n");
+    print_tokens(vocab, line, true);
+  }
 }
 
 void write_logits(llama_context* context, int vocabulary, const char* lists, const char* out_path) {
@@ -108,7 +122,7 @@ void print_greedy(llama_context* context, int vocabulary, const char* lists, int
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 5) fail("usage: MODEL THREADS tokens|logits|greedy FILE [OUT|COUNT]");
+  if (argc < 5) fail("usage: MODEL THREADS tokens|prompts|logits|greedy FILE [OUT|COUNT]");
   const std::string verb = argv[3];
   llama_log_set(
       [](ggml_log_level level, const char* text, void*) {
@@ -117,12 +131,16 @@ int main(int argc, char** argv) {
       nullptr);
   llama_backend_init();
   llama_model_params model_params = llama_model_default_params();
-  model_params.vocab_only = verb == "tokens";
+  model_params.vocab_only = verb == "tokens" || verb == "prompts";
   llama_model* model = llama_model_load_from_file(argv[1], model_params);
   if (model == nullptr) fail("cannot load the model");
   const llama_vocab* vocab = llama_model_get_vocab(model);
   if (verb == "tokens") {
-    print_tokens(vocab, argv[4]);
+    print_file_tokens(vocab, argv[4]);
+    return 0;
+  }
+  if (verb == "prompts") {
+    print_prompt_tokens(vocab, argv[4]);
     return 0;
   }
   if (argc < 6) fail("one argument is missing");
