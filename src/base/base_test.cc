@@ -79,6 +79,19 @@ TEST(Text, Sizes) {
   }
 }
 
+TEST(Text, PrintableHoldsNoControl) {
+  EXPECT_EQ(printable("a\x1b]0;b\x07"), "'a\\x1b]0;b\\x07'");
+  EXPECT_EQ(printable("\xC2\x9B\xFF\xE2\x82\xAC"), "'\\xc2\\x9b\\xff\xE2\x82\xAC'");
+  EXPECT_LT(printable(std::string(1000, 'x')).size(), 100u);
+}
+
+TEST(Text, UnsignedNumbers) {
+  EXPECT_EQ(parse_unsigned("18446744073709551615").value(), ~0ull);
+  for (const char* bad : {"", "-1", "18446744073709551616", "1x"}) {
+    EXPECT_FALSE(parse_unsigned(bad).ok()) << bad;
+  }
+}
+
 TEST(Text, EditDistance) {
   EXPECT_EQ(edit_distance("kitten", "sitting"), 3u);
   EXPECT_EQ(edit_distance("", "abc"), 3u);

@@ -141,6 +141,31 @@ std::string human_bytes(uint64_t bytes) {
   return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
+std::string printable(std::string_view text, size_t length_max) {
+  std::string out = "'";
+  while (!text.empty()) {
+    if (out.size() > length_max) {
+      out += "…";
+      break;
+    }
+    const DecodedRune rune = decode_utf8(text);
+    const bool control = rune.value < 0x20 || (rune.value >= 0x7F && rune.value < 0xA0);
+    if (rune.valid && !control) {
+      out += text.substr(0, rune.length);
+    } else {
+      for (const char byte : text.substr(0, rune.length)) {
+        out += fmt::format("\\x{:02x}", static_cast<uint8_t>(byte));
+      }
+    }
+    text.remove_prefix(rune.length);
+  }
+  return out + "'";
+}
+
+Result<uint64_t> parse_unsigned(std::string_view text) {
+  return parse_whole<uint64_t>(text, "a whole number from 0 to 2^64 - 1");
+}
+
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) row[j] = j;

@@ -45,6 +45,13 @@ std::string human_bytes(uint64_t bytes);
 /// Single-character edits between two short words (Levenshtein, 1966), for "did you mean".
 size_t edit_distance(std::string_view a, std::string_view b);
 
+/// Outside text for a terminal: in quotes, control characters and bytes that are not UTF-8 as \x1b,
+/// cut with an ellipsis after `length_max` bytes.
+std::string printable(std::string_view text, size_t length_max = 80);
+
+/// Whole-string decimal number up to 2^64 - 1.
+Result<uint64_t> parse_unsigned(std::string_view text);
+
 /// Pieces of `text` between `separator`s; empty pieces kept.
 std::vector<std::string_view> split(std::string_view text, char separator);
 

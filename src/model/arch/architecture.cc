@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <unordered_set>
 
 namespace freehold::model {
 
@@ -30,6 +31,25 @@ std::string layer_name(uint32_t layer, std::string_view suffix) {
   return fmt::format("blk.{}.{}", layer, suffix);
 }
 
+namespace {
+
+/// A tensor that the architecture does not use would change the answer if it were used: leaving it
+/// out silently is no option.
+Status check_nothing_more(const GgufModel& file, std::span<const WeightSpec> specs) {
+  std::unordered_set<std::string_view> known;
+  for (const WeightSpec& spec : specs) known.insert(spec.name);
+  for (const TensorInfo& tensor : file.tensors()) {
+    if (known.contains(tensor.name)) continue;
+    return Error{ErrorCode::kRefused,
+                 fmt::format("the model has a tensor '{}' that its architecture does not use here",
+                             tensor.name),
+                 "this variant of the architecture is not there yet"};
+  }
+  return {};
+}
+
+}  // namespace
+
 Status check_weights(const GgufModel& file, std::span<const WeightSpec> specs) {
   for (const WeightSpec& spec : specs) {
     const TensorInfo* tensor = file.find(spec.name);
@@ -44,7 +64,7 @@ Status check_weights(const GgufModel& file, std::span<const WeightSpec> specs) {
                    "the file contradicts itself; fetch it again"};
     }
   }
-  return {};
+  return check_nothing_more(file, specs);
 }
 
 }  // namespace freehold::model

@@ -54,7 +54,8 @@ struct Architecture {
 const Architecture* find_architecture(std::string_view name);
 std::span<const Architecture* const> all_architectures();
 
-/// Checks the file's tensors against `specs`: present, of that shape, in a known format.
+/// Checks the file's tensors against `specs`: present and of that shape (kDamaged), and nothing
+/// more than them (kRefused, by name).
 Status check_weights(const GgufModel& file, std::span<const WeightSpec> specs);
 
 /// "blk.<layer>.<suffix>".

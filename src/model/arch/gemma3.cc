@@ -28,7 +28,7 @@ Result<HyperParameters> read(const GgufModel& file) {
   p.gate = ops::GateActivation::kGeluTanh;
   p.head_norms = true;
   p.embedding_scale = static_cast<float>(std::sqrt(static_cast<double>(p.width)));
-  p.logit_soft_cap = static_cast<float>(reader.number_or("final_logit_softcapping", 0, 1e6, 0));
+  p.logit_soft_cap = static_cast<float>(reader.number_or("final_logit_softcapping", 1e-3, 1e6, 0));
   if (p.layers == kLayersOf27B) {
     const double share = static_cast<double>(p.width) / static_cast<double>(p.heads);
     p.attention_scale = static_cast<float>(1.0 / std::sqrt(share));

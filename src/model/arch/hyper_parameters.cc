@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "base/text.h"
+
 namespace freehold::model {
 
 namespace {
@@ -32,6 +34,21 @@ void HyperParameterReader::fail(std::string message) {
   if (!failure_) failure_ = Error{ErrorCode::kDamaged, std::move(message), std::string(kHint)};
 }
 
+void HyperParameterReader::refuse(std::string message) {
+  if (!failure_) {
+    failure_ =
+        Error{ErrorCode::kRefused, std::move(message), "use another model, or update freehold"};
+  }
+}
+
+void HyperParameterReader::refuse_keys(std::span<const std::string_view> keys) {
+  for (const std::string_view key : keys) {
+    const auto value = file_.metadata().find_float(full(key));
+    if (!has(key) || (value && (*value == 0 || *value == 1))) continue;
+    refuse(fmt::format("'{}' is not there yet", full(key)));
+  }
+}
+
 void HyperParameterReader::require(bool holds, std::string_view message) {
   if (!holds) fail(std::string(message));
 }
@@ -51,7 +68,10 @@ uint32_t HyperParameterReader::integer_or(std::string_view key, uint32_t low, ui
   std::optional<uint64_t> value = file_.metadata().find_unsigned(name);
   if (!value) {
     // Some converters write one number per layer; it is one number to us where all are equal.
-    if (const auto list = file_.metadata().find_integers(name); list && !list->empty()) {
+    const bool short_enough =
+        file_.metadata().array_size(name).value_or(0) <= HyperParameterLimits::kLayersMax;
+    const auto list = short_enough ? file_.metadata().find_integers(name) : std::nullopt;
+    if (list && !list->empty()) {
       bool same = list->front() >= 0;
       for (const int64_t entry : *list) same = same && entry == list->front();
       if (same) value = static_cast<uint64_t>(list->front());
@@ -123,10 +143,10 @@ ops::RopeScaling read_rope(HyperParameterReader& reader, uint32_t key_dim, uint3
   } else if (type == "yarn") {
     rope.kind = ops::RopeScalingKind::kYarn;
   } else {
-    reader.fail(
-        fmt::format("RoPE scaling '{}' is not supported here; none, linear, yarn and "
-                    "per-pair factors (Llama 3) are",
-                    type));
+    reader.refuse(
+        fmt::format("RoPE scaling {} is not there yet; none, linear, yarn and per-pair "
+                    "factors (Llama 3) are",
+                    base::printable(type)));
   }
   return rope;
 }
@@ -152,8 +172,19 @@ HyperParameters read_common(HyperParameterReader& reader) {
   out.norm_eps = static_cast<float>(reader.number("attention.layer_norm_rms_epsilon", 0.0, 1.0));
   out.attention_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(out.key_dim)));
   if (reader.integer_or("expert_count", 0, 65536, 0) > 0) {
-    reader.fail("mixture-of-experts models are not there yet (expert_count is above 0)");
+    reader.refuse("mixture-of-experts models are not there yet (expert_count is above 0)");
   }
+
+  static constexpr std::string_view kUnread[] = {"logit_scale",
+                                                 "residual_scale",
+                                                 "embedding_scale",
+                                                 "attention.scale",
+                                                 "attention.clamp_kqv",
+                                                 "attention.max_alibi_bias",
+                                                 "attn_logit_softcapping",
+                                                 "rope.scaling.yarn_ext_factor",
+                                                 "use_parallel_residual"};
+  reader.refuse_keys(kUnread);
 
   const TensorInfo* embedding = reader.file().find("token_embd.weight");
   if (embedding == nullptr) {

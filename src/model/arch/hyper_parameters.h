@@ -3,6 +3,8 @@
 // A plain value; what an architecture does not have stays at its default.
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -81,6 +83,10 @@ class HyperParameterReader {
 
   /// Records a failure of a cross-check; `message` names the keys and the numbers.
   void fail(std::string message);
+  /// The file is sound and asks for something that is not there yet: kRefused.
+  void refuse(std::string message);
+  /// Refuses keys that would change the arithmetic and that nobody reads.
+  void refuse_keys(std::span<const std::string_view> keys);
   void require(bool holds, std::string_view message);
   Result<HyperParameters> finish(HyperParameters parameters);
 

@@ -16,7 +16,7 @@ Result<HyperParameters> read(const GgufModel& file) {
   parameters.qkv_bias = reader.has_tensor("blk.0.attn_q.bias");
   parameters.output_bias = reader.has_tensor("blk.0.attn_output.bias");
   if (reader.has_tensor("blk.0.ffn_gate.bias"))
-    reader.fail("feed-forward biases are not there yet");
+    reader.refuse("feed-forward biases are not there yet");
   if (reader.has_tensor("rope_freqs.weight")) parameters.rope_factors = "rope_freqs.weight";
   return reader.finish(std::move(parameters));
 }

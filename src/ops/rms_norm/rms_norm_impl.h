@@ -13,6 +13,7 @@ namespace freehold::ops {
     const float* x = task.x + row * task.x_stride;
     float* y = task.y + row * task.y_stride;
     const float sum = lanes_sum_of_squares(x, task.width);
+    if (task.finite != nullptr && !(abs_f32(sum) < kSumLimit)) *task.finite = false;
     const float r = 1.0f / sqrt_f32(sum / static_cast<float>(task.width) + task.eps);
     if (task.weight != nullptr) {
       map_tiles(x, task.weight, task.width, y, [r](float v, float w) { return (v * r) * w; });

@@ -13,6 +13,7 @@ void rms_norm_ref(const RmsNorm& task) {
     for (size_t step = 16; step > 0; step /= 2) {
       for (size_t lane = 0; lane < step; ++lane) lanes[lane] += lanes[lane + step];
     }
+    if (task.finite != nullptr && !(abs_f32(lanes[0]) < kSumLimit)) *task.finite = false;
     const float mean_square = lanes[0] / static_cast<float>(task.width);
     const float r = 1.0f / sqrt_f32(mean_square + task.eps);
     for (size_t i = 0; i < task.width; ++i) {

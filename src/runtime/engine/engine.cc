@@ -95,13 +95,15 @@ Result<size_t> Engine::continue_conversation(Conversation& conversation,
   return shared;
 }
 
-void Engine::finish(RequestId id) {
+void Engine::finish(RequestId id, Outcome outcome) {
   const auto found = active_.find(id);
   if (found == active_.end()) return;
   Active& active = found->second;
   if (active.request.conversation) {
     Conversation& conversation =
         conversations_.at(static_cast<uint32_t>(*active.request.conversation));
+    // What a failed pass left behind is nothing to build on.
+    if (outcome == Outcome::kFailed) MUST(cache_->truncate(active.sequence, 0));
     const auto tokens = scheduler_.tokens(id);
     conversation.tokens.assign(tokens.begin(), tokens.begin() + cache_->length(active.sequence));
   } else {
@@ -111,13 +113,20 @@ void Engine::finish(RequestId id) {
   active_.erase(found);
 }
 
-void Engine::cancel(RequestId request) { finish(request); }
+void Engine::cancel(RequestId request) { finish(request, Outcome::kAnswered); }
 
 Result<std::vector<TokenEvent>> Engine::step() {
   std::vector<TokenEvent> events;
   const StepPlan plan = scheduler_.step();
   if (plan.pass.columns.empty()) return events;
-  const PassResult pass = TRY(executor_->run(plan.pass, *cache_));
+  auto result = executor_->run(plan.pass, *cache_);
+  if (!result.ok()) {
+    // Nothing of the pass is in the cache, and the scheduler counts it as computed: its requests
+    // end.
+    for (const RequestId owner : plan.owner) finish(owner, Outcome::kFailed);
+    return std::move(result).error();
+  }
+  const PassResult pass = *std::move(result);
   for (const PassFault& fault : pass.faults) {
     const RequestId owner = plan.owner[fault.column];
     if (!scheduler_.contains(owner)) continue;
@@ -127,7 +136,7 @@ Result<std::vector<TokenEvent>> Engine::step() {
                         "the model's numbers overflow here; try --kv f32, or another file of it"};
     event.counts = active_.at(owner).counts;
     events.push_back(std::move(event));
-    finish(owner);
+    finish(owner, Outcome::kFailed);
   }
   const size_t vocabulary = options_.model.parameters().vocabulary;
   for (size_t row = 0; row < plan.logits_of.size(); ++row) {
@@ -157,7 +166,7 @@ TokenEvent Engine::accept(RequestId id, std::span<const float> logits) {
   if (event.finish == FinishReason::kNone) {
     scheduler_.append(id, event.token);
   } else {
-    finish(id);
+    finish(id, Outcome::kAnswered);
   }
   return event;
 }

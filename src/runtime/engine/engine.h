@@ -96,7 +96,8 @@ class Engine {
 
   Result<size_t> continue_conversation(Conversation& conversation, const GenerateRequest& request);
   TokenEvent accept(RequestId id, std::span<const float> logits);
-  void finish(RequestId id);
+  enum class Outcome { kAnswered, kFailed };
+  void finish(RequestId id, Outcome outcome);
 
   Options options_;
   std::optional<Cache> cache_;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
+
 namespace freehold::runtime {
 
 namespace {
@@ -29,9 +31,10 @@ Result<std::unique_ptr<Model>> Model::load(std::unique_ptr<model::GgufModel> fil
   }
   loaded->architecture_ = model::find_architecture(*name);
   if (loaded->architecture_ == nullptr) {
-    return Error{ErrorCode::kRefused,
-                 fmt::format("the model's architecture '{}' is not there yet", *name),
-                 fmt::format("this build runs {}", architecture_list())};
+    return Error{
+        ErrorCode::kRefused,
+        fmt::format("the model's architecture {} is not there yet", base::printable(*name)),
+        fmt::format("this build runs {}", architecture_list())};
   }
   loaded->parameters_ = TRY(loaded->architecture_->read(gguf));
   const auto specs = loaded->architecture_->weights(loaded->parameters_);

@@ -210,10 +210,18 @@ model::Activation Executor::norm(model::Activation x, const model::NormSpec& spe
   const Place out = place(y);
   const auto weight = options_.weights.vector(layer_, spec.weight);
   each_column(columns_, in.width, [&](size_t i, size_t) {
+    bool finite = true;
     ops_.rms_norm({column(in, i), in.stride, weight.data(), spec.eps, 1, in.width, column(out, i),
-                   out.stride});
+                   out.stride, &finite});
+    if (!finite) fresh_faults_[i] = 1;
   });
+  collect_faults(columns_, full_name(spec.weight));
   return y;
+}
+
+std::string Executor::full_name(std::string_view name) const {
+  if (layer_ == model::WeightSpec::kNoLayer) return std::string(name);
+  return model::layer_name(static_cast<uint32_t>(layer_), name);
 }
 
 const quant::ActivationView& Executor::prepare(const Place& x, size_t columns,
@@ -352,8 +360,11 @@ void Executor::head_norm(const Place& x, uint32_t heads, model::WeightName weigh
   const size_t dim = x.width / heads;
   each_column(columns_, x.width, [&](size_t i, size_t) {
     float* data = column(x, i);
-    ops_.rms_norm({data, dim, values.data(), eps, heads, dim, data, dim});
+    bool finite = true;
+    ops_.rms_norm({data, dim, values.data(), eps, heads, dim, data, dim, &finite});
+    if (!finite) fresh_faults_[i] = 1;
   });
+  collect_faults(columns_, full_name(weight));
 }
 
 void Executor::rotate(const Place& x, uint32_t heads, uint32_t rope_set) {

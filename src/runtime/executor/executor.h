@@ -133,6 +133,8 @@ class Executor final : public model::LayerContext {
                     const Place& out, const model::AttentionSpec& spec);
   void plan_attention();
   void note_fault(size_t column, std::string_view where);
+  /// A weight's name as in the file.
+  std::string full_name(std::string_view name) const;
   /// Turns the workers' marks of `columns` columns (all of them, or those that want logits) into
   /// faults.
   void collect_faults(size_t columns, std::string_view where);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "base/check.h"
@@ -26,6 +27,16 @@ Status in_range(const char* option, float value, float low, float high) {
                {}};
 }
 
+/// Below it, logits of a few tens would leave the range of f32 when they are divided.
+constexpr float kTemperatureMin = 1e-6f;
+
+/// Penalties, biases and the temperature may push a logit out of range; it stays the largest or the
+/// smallest there is (docs/NUMERICS.md, section 6).
+float in_f32_range(float value) {
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  return std::clamp(value, -kLargest, kLargest);
+}
+
 std::span<const TokenId> last(std::span<const TokenId> history, size_t count) {
   return history.last(std::min(history.size(), count));
 }
@@ -34,6 +45,11 @@ std::span<const TokenId> last(std::span<const TokenId> history, size_t count) {
 
 Status check_sampling(const SamplingOptions& options, size_t vocabulary) {
   TRY(in_range("--temperature", options.temperature, 0, 1000));
+  if (options.temperature > 0 && options.temperature < kTemperatureMin) {
+    return Error{ErrorCode::kUsage,
+                 fmt::format("--temperature is {}, too small to divide by", options.temperature),
+                 "0 takes the likeliest token"};
+  }
   TRY(in_range("--top-p", options.top_p, 0, 1));
   TRY(in_range("--min-p", options.min_p, 0, 1));
   TRY(in_range("--typical", options.typical, 0, 1));
@@ -78,7 +94,9 @@ TokenId Sampler::choose_by_word(std::span<const float> logits, std::span<const T
     // max_element takes the first of equals: the lowest id.
     return static_cast<TokenId>(std::max_element(values_.begin(), values_.end()) - values_.begin());
   }
-  for (float& value : values_) value = value / options_.temperature;
+  for (float& value : values_) {
+    if (value != -HUGE_VALF) value = in_f32_range(value / options_.temperature);
+  }
   start_candidates();
   keep_typical();
   keep_top_p();
@@ -272,7 +290,8 @@ TokenId Sampler::pick(uint32_t word) const {
     cumulative += static_cast<double>(weights_[i]);
     if (cumulative > threshold) return candidates_[i].id;
   }
-  CHECK(false);  // the sum ends at total_, and uniform is below 1
+  CHECK(!candidates_.empty());  // the grammar's mask leaves something
+  return candidates_.back().id;
 }
 
 }  // namespace freehold::runtime

@@ -209,6 +209,21 @@ TEST(Sampler, DryFindsTheLongestRepetition) {
   }
 }
 
+TEST(Sampler, ExtremesChooseSomething) {
+  SamplingOptions options = plain();
+  options.temperature = 1e-6f;
+  Sampler cold(options, device::best_isa());
+  EXPECT_EQ(cold.choose(std::vector<float>{3e38f, -3e38f, 1}, {}, 0), 0);
+  EXPECT_EQ(cold.choose(std::vector<float>{-3e38f, 2, 1}, {}, 0), 1);
+  options.temperature = 0.8f;
+  options.typical = 0.5f;
+  options.top_p = 0.5f;
+  Sampler warm(options, device::best_isa());
+  EXPECT_EQ(warm.choose(std::vector<float>{3e38f, -3e38f, 1}, {}, 0), 0);
+  options.temperature = 1e-40f;
+  EXPECT_FALSE(check_sampling(options, 3).ok());
+}
+
 TEST(Sampler, BiasReachesWhatItNames) {
   SamplingOptions options = plain();
   options.temperature = 0;

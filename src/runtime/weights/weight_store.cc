@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "quant/activation.h"
 
 namespace freehold::runtime {
 
@@ -150,6 +151,11 @@ Status WeightStore::read_vector(const model::GgufModel& file, const model::Weigh
   TRY(file.shards()[tensor.shard]->read_exactly(tensor.offset, bytes));
   std::vector<float> values(spec.width);
   tensor.format->decode_row(bytes.data(), spec.width, values.data());
+  if (!quant::all_finite(values.data(), values.size())) {
+    return Error{ErrorCode::kDamaged,
+                 fmt::format("tensor '{}' holds values that are not finite", spec.name),
+                 "the file is damaged; fetch it again"};
+  }
   group(spec.layer).vectors.push_back({suffix_of(spec), vectors_.size()});
   vectors_.push_back(std::move(values));
   return {};
