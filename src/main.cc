@@ -1,6 +1,7 @@
 // The program: wires the machine's files, clock, streams and environment to the commands, in this
 // one visible place, and turns the outcome into an exit code.
 
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -38,7 +39,8 @@ void install_interrupt() {
 
 std::optional<std::string> environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
-  if (value == nullptr) return std::nullopt;
+  // Set to nothing is not set, as people write it to switch a variable off.
+  if (value == nullptr || *value == '\0') return std::nullopt;
   return std::string(value);
 }
 
@@ -58,7 +60,7 @@ int fail(TextSink& err, const freehold::Error& error) {
 
 int run(std::span<const std::string> words) {
   DescriptorSink out(STDOUT_FILENO);
-  DescriptorSink err(STDERR_FILENO);
+  DescriptorSink err(STDERR_FILENO, DescriptorSink::Buffering::kNone);
   DescriptorSource in(STDIN_FILENO);
   const auto files = io::make_system_files();
   const auto processes = io::make_system_processes();
@@ -73,16 +75,27 @@ int run(std::span<const std::string> words) {
   const auto home = store::store_home([](const char* name) { return std::getenv(name); });
   if (!home.ok()) return fail(err, home.error());
   context.home = *home;
-  const auto file = read_config_file(*files, config_path());
+  const auto file = read_config_file(*files, config_path(),
+                                     environment("FREEHOLD_CONFIG").has_value(), is_option);
   if (!file.ok()) return fail(err, file.error());
   const int code = run_program(context, words, {environment, *file});
   out.flush();
-  return code == 0 && out.failed() ? static_cast<int>(freehold::ErrorCode::kFailed) : code;
+  if (code != 0 || !out.failed()) return code;
+  return fail(err,
+              {freehold::ErrorCode::kFailed, "standard output could not be written whole", {}});
+}
+
+/// A descriptor from 0 to 2 that the caller closed would go to the next file opened.
+void fill_standard_descriptors() {
+  int descriptor = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  while (descriptor >= 0 && descriptor <= STDERR_FILENO) descriptor = ::dup(descriptor);
+  if (descriptor > STDERR_FILENO) ::close(descriptor);
 }
 
 }  // namespace
 
 int main(int count, char** words) {
+  fill_standard_descriptors();
   install_interrupt();
   const std::vector<std::string> list(words + 1, words + count);
   return run(list);

@@ -69,6 +69,13 @@ def usage():
     expect(2, "run", MODEL, "x", "--temperature", "-1")
     expect(2, "run", MODEL, "x", "--kv", "q3")
     expect(2, "run", MODEL, "x", "--isa", "mmx")
+    expect(2, "run", MODEL, "x", "--temperature", "1e-40")
+    expect(2, "logits", MODEL, "--tokens", "1", "--json", "--output", "x")
+    seed = str(2**64 - 1)
+    expect(0, "run", MODEL, "x", "-n", 1, "--seed", seed, "--isa", "amx")
+    expect(0, "run", MODEL, "x", "-n", 1, env={"FREEHOLD_THREADS": ""})
+    _, err = expect(2, "help", "serve")
+    check("not there yet" in err, "help of a planned command")
 
 
 def answers():
@@ -92,6 +99,11 @@ def answers():
     config.write_text('seed = 5\n[run]\nmax-tokens = 12\n')
     filed, _ = expect(0, "run", MODEL, "Hello", env={"FREEHOLD_CONFIG": str(config)})
     check(filed == out, "the configuration file's keys are the options")
+    for wrong in ("seed = \n", "sede = 5\n", "[run]\nsede = 5\n", "[rum]\nseed = 5\n", "stop = [1]\n"):
+        config.write_text(wrong)
+        expect(2, "run", MODEL, "Hello", env={"FREEHOLD_CONFIG": str(config)})
+    config.unlink()
+    expect(3, "ls", env={"FREEHOLD_CONFIG": str(config)})
     config.write_text("seed = \n")
     expect(2, "run", MODEL, "Hello", env={"FREEHOLD_CONFIG": str(config)})
     stopped, _ = expect(0, *base, "--stop", out.decode("utf-8", "replace")[2:4], "Hello")
@@ -122,7 +134,10 @@ def numbers():
     expect(0, "logits", MODEL, "--tokens", tokens, "--all", "--output", raw)
     check(raw.stat().st_size == 300 * len(last) * 4, "--output writes f32 rows")
     expect(0, "logits", BARE, "--tokens", "1,2,3", "--json")
+    kept = raw.read_bytes()
     expect(2, "logits", MODEL, "--tokens", "999999")
+    expect(2, "logits", MODEL, "--tokens", "999999", "--output", raw)
+    check(raw.read_bytes() == kept, "a refused call leaves the old file alone")
     text = WORK / "text.txt"
     text.write_text("The quick brown fox jumps over the lazy dog. " * 60)
     out, _ = expect(0, "perplexity", MODEL, text, "--context", 64, "--chunks", 3, "--json")
@@ -145,6 +160,13 @@ def tokens():
     check(json.loads(out)["tokens"] == plain, "--stdin is byte for byte")
     expect(0, "tokenize", MODEL, "--stdin", "--json", text=bytes(range(256)))
     expect(3, "tokenize", BARE, "Hello")
+    folder = os.open("/", os.O_RDONLY)
+    expect(1, "tokenize", MODEL, "--stdin", stdin=folder)
+    os.close(folder)
+    closed = subprocess.run(f"exec {PROGRAM} tokenize {MODEL} --stdin --json <&-", shell=True,
+                            capture_output=True, env={**os.environ, **ENVIRONMENT})
+    check(closed.returncode == 0 and json.loads(closed.stdout)["tokens"] == [],
+          "a closed standard input is an empty one")
 
 
 def damage():
@@ -176,8 +198,13 @@ def damage():
     bad.write_bytes(renamed)
     _, err = expect(4, "logits", bad, "--tokens", "1")
     check("zebra" in err, "an unknown architecture is named")
-    code, _, err = run("logits", MODEL, "--tokens", "1", "--output", "/dev/full")
-    check(code == 1 and err.startswith("error: "), "a full disk is an error, not a success")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([PROGRAM, "logits", str(MODEL), "--tokens", "1"], stdout=full,
+                              stderr=subprocess.PIPE, env={**os.environ, **ENVIRONMENT})
+    check(done.returncode == 1 and b"error: " in done.stderr, "a full disk is an error, not a success")
+    extra = good.replace(b"blk.1.ffn_up.weight", b"blk.1.ffn_xx.weight", 1)
+    bad.write_bytes(extra)
+    expect(5, "logits", bad, "--tokens", "1")
 
 
 def stored():
@@ -230,7 +257,7 @@ def offline():
 
 with tempfile.TemporaryDirectory() as folder:
     WORK = pathlib.Path(folder)
-    ENVIRONMENT = {"FREEHOLD_HOME": str(WORK / "home"), "FREEHOLD_CONFIG": str(WORK / "none.toml")}
+    ENVIRONMENT = {"FREEHOLD_HOME": str(WORK / "home"), "XDG_CONFIG_HOME": str(WORK)}
     common = ("--layers", "2", "--width", "256", "--heads", "4", "--kv-heads", "2", "--ffn", "512",
               "--vocab", "512")
     MODEL = make(WORK / "model.gguf", "--tokenizer", "bytes-bpe", *common)

@@ -58,6 +58,18 @@ std::string option_text(const Option& option, size_t columns) {
   return fmt::format("{:{}}{}\n", head, kColumn, wrap(help, kColumn, columns));
 }
 
+}  // namespace
+
+bool is_option(const std::string& command, const std::string& name) {
+  for (const Command* entry : all_commands()) {
+    if (!command.empty() && entry->name != command) continue;
+    for (const Option& option : entry->options) {
+      if (option.name.substr(2) == name) return true;
+    }
+  }
+  return false;
+}
+
 Error unknown_command(std::string_view name) {
   if (std::find(std::begin(kPlanned), std::end(kPlanned), name) != std::end(kPlanned)) {
     return Error{ErrorCode::kUsage, fmt::format("'{}' is not there yet", name),
@@ -66,6 +78,8 @@ Error unknown_command(std::string_view name) {
   return Error{ErrorCode::kUsage, fmt::format("there is no command '{}'", name),
                "'freehold help' lists the commands"};
 }
+
+namespace {
 
 Status check_positional(const Command& command, const Arguments& arguments) {
   const size_t count = arguments.positional().size();
@@ -89,7 +103,7 @@ Status run_command(Context& context, std::span<const std::string> words,
   if (command == nullptr) return unknown_command(name);
   const auto rest = words.subspan(1);
   const auto end = std::find(rest.begin(), rest.end(), "--");
-  if (std::find(rest.begin(), end, "--help") != end || std::find(rest.begin(), end, "-h") != end) {
+  if (std::find(rest.begin(), end, "--help") != end || (!rest.empty() && rest[0] == "-h")) {
     context.out.write(help_text(*command, context.columns));
     return {};
   }

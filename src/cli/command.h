@@ -76,6 +76,12 @@ store::Store open_store(Context& context);
 std::span<const Command* const> all_commands();
 const Command* find_command(std::string_view name);
 
+/// Whether `command` (any, where it is empty) has an option --`name`.
+bool is_option(const std::string& command, const std::string& name);
+
+/// kUsage for a word that is no command: planned ones are told apart from unknown ones.
+Error unknown_command(std::string_view name);
+
 /// Text of `help` and `help NAME`, at most `columns` wide.
 std::string help_text(uint32_t columns);
 std::string help_text(const Command& command, uint32_t columns);

@@ -27,12 +27,32 @@ std::optional<std::string> text_of(const toml::node* node) {
   return std::nullopt;
 }
 
+/// Every key is an option's name, alone or in the table of a command.
+Status check_keys(const toml::table& table, const std::string& path, const OptionNames& known,
+                  const std::string& command) {
+  for (const auto& [key, node] : table) {
+    const std::string name(key.str());
+    if (command.empty() && node.is_table()) {
+      TRY(check_keys(*node.as_table(), path, known, name));
+      continue;
+    }
+    if (known(command, name) && text_of(&node)) continue;
+    return Error{
+        ErrorCode::kUsage,
+        fmt::format("{}: line {}: '{}' is no option with a value{}", path, node.source().begin.line,
+                    name, command.empty() ? "" : fmt::format(" of '{}'", command)),
+        "keys are option names without their dashes, as in: threads = 2"};
+  }
+  return {};
+}
+
 }  // namespace
 
-Result<Lookup> read_config_file(io::FileSystem& files, const std::string& path) {
+Result<Lookup> read_config_file(io::FileSystem& files, const std::string& path, bool required,
+                                const OptionNames& known) {
   auto text = io::read_small_file(files, path, kFileBytesMax);
   if (!text.ok()) {
-    if (text.error().code == ErrorCode::kNotFound) return Lookup{};
+    if (text.error().code == ErrorCode::kNotFound && !required) return Lookup{};
     return std::move(text).error();
   }
   toml::parse_result parsed = toml::parse(*text, path);
@@ -42,6 +62,7 @@ Result<Lookup> read_config_file(io::FileSystem& files, const std::string& path) 
                              parsed.error().source().begin.column, parsed.error().description()),
                  "mend the line, or move the file away"};
   }
+  TRY(check_keys(parsed.table(), path, known, {}));
   auto table = std::make_shared<toml::table>(std::move(parsed).table());
   return Lookup([table](const std::string& key) -> std::optional<std::string> {
     const size_t dot = key.find('.');

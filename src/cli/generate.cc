@@ -31,17 +31,25 @@ Result<std::pair<int32_t, float>> parse_bias(std::string_view text) {
 }
 
 /// Defaults that the file itself asks for (general.sampling.*), under the user's own options.
-void apply_file_defaults(const model::Metadata& metadata, runtime::SamplingOptions& sampling) {
-  const auto number = [&](const char* key, float& value) {
-    if (const auto found = metadata.find_float(key)) value = static_cast<float>(*found);
+Status apply_file_defaults(const model::Metadata& metadata, runtime::SamplingOptions& sampling) {
+  const auto number = [&](const char* key, double low, double high, float& value) -> Status {
+    const auto found = metadata.find_float(key);
+    if (!found) return {};
+    if (!(*found >= low && *found <= high)) {
+      return Error{ErrorCode::kDamaged, fmt::format("the file's '{}' is {}", key, *found),
+                   fmt::format("it goes from {} to {}", low, high)};
+    }
+    value = static_cast<float>(*found);
+    return {};
   };
-  number("general.sampling.temp", sampling.temperature);
-  number("general.sampling.top_p", sampling.top_p);
-  number("general.sampling.min_p", sampling.min_p);
-  number("general.sampling.penalty_repeat", sampling.repeat_penalty);
+  TRY(number("general.sampling.temp", 0, 1000, sampling.temperature));
+  TRY(number("general.sampling.top_p", 0, 1, sampling.top_p));
+  TRY(number("general.sampling.min_p", 0, 1, sampling.min_p));
+  TRY(number("general.sampling.penalty_repeat", 1e-3, 1000, sampling.repeat_penalty));
   if (const auto found = metadata.find_unsigned("general.sampling.top_k")) {
     sampling.top_k = static_cast<uint32_t>(std::min<uint64_t>(*found, kMany));
   }
+  return {};
 }
 
 }  // namespace
@@ -64,10 +72,11 @@ Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arg
   auto generator = std::make_unique<Generator>(context, machine);
   auto file = TRY(open_model_file(context, name));
   generator->tokenizer_ = TRY(model::Tokenizer::create(file->metadata()));
-  apply_file_defaults(file->metadata(), generator->sampling_);
+  TRY(apply_file_defaults(file->metadata(), generator->sampling_));
   TRY(generator->read_options(arguments));
   const auto type = TRY(cache_type(arguments, ops::CacheType::kF16));
-  generator->model_ = TRY(runtime::Model::load(std::move(file), {machine.account, *machine.pool}));
+  generator->model_ = TRY(runtime::Model::load(
+      std::move(file), {machine.account, *machine.pool, &context.interrupted}));
   const model::HyperParameters& parameters = generator->model_->parameters();
   TRY(runtime::check_sampling(generator->sampling_, parameters.vocabulary));
   const auto trained = static_cast<int64_t>(parameters.context_trained);
@@ -100,10 +109,7 @@ Status Generator::read_options(const Arguments& arguments) {
     sampling_.logit_bias.push_back(TRY(parse_bias(text)));
   }
   if (const auto seed = arguments.text("--seed")) {
-    const auto number = base::parse_integer(*seed);
-    if (!number.ok())
-      return Error{ErrorCode::kUsage, fmt::format("--seed is '{}'", *seed), "give a whole number"};
-    sampling_.seed = static_cast<uint64_t>(*number);
+    sampling_.seed = TRY(base::parse_unsigned(*seed));
   } else {
     sampling_.seed = TRY(base::system_entropy());
   }
@@ -175,6 +181,10 @@ Result<std::vector<model::TokenId>> Generator::prompt_tokens(
     input.bos_token = text_of(tokenizer_->bos());
     input.eos_token = text_of(tokenizer_->eos());
     text = TRY(template_->render(input));
+    if (text.empty()) {
+      return Error{ErrorCode::kDamaged, "the model's chat template makes nothing of the messages",
+                   "--raw completes the text without it"};
+    }
   } else {
     for (const model::ChatMessage& message : messages) {
       if (!text.empty()) text += "\n";

@@ -19,14 +19,20 @@ Result<std::unique_ptr<Machine>> Machine::create(const Arguments& arguments) {
   machine->pool =
       TRY(device::WorkerPool::create({.threads = static_cast<size_t>(threads), .pin = false}));
   machine->isa = device::best_isa();
-  if (const auto isa = arguments.text("--isa")) machine->isa = TRY(device::parse_isa(*isa));
+  if (const auto name = arguments.text("--isa")) {
+    const auto rung = device::parse_isa(*name);
+    // A cap above what the machine has caps nothing.
+    if (!rung.ok() && rung.error().code != ErrorCode::kRefused) return rung.error();
+    if (rung.ok()) machine->isa = *rung;
+  }
   return machine;
 }
 
 Result<std::unique_ptr<runtime::Model>> load_model(Context& context, const std::string& name,
                                                    Machine& machine) {
   auto file = TRY(open_model_file(context, name));
-  return runtime::Model::load(std::move(file), {machine.account, *machine.pool});
+  return runtime::Model::load(std::move(file),
+                              {machine.account, *machine.pool, &context.interrupted});
 }
 
 Result<ops::CacheType> cache_type(const Arguments& arguments, ops::CacheType otherwise) {

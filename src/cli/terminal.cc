@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "base/text.h"
 
@@ -13,13 +14,13 @@ namespace freehold::cli {
 
 namespace {
 
-constexpr size_t kHeldMax = 64 * 1024;
+constexpr size_t kReadMax = 64 * 1024;
 
 }  // namespace
 
 void DescriptorSink::write(std::string_view text) {
   held_ += text;
-  if (held_.size() >= kHeldMax) flush();
+  if (held_.size() >= held_max_) flush();
 }
 
 void DescriptorSink::flush() {
@@ -45,8 +46,9 @@ bool DescriptorSource::has_data_now() {
 }
 
 bool DescriptorSource::fill() {
-  char buffer[kHeldMax];
+  char buffer[kReadMax];
   const ssize_t got = ::read(descriptor_, buffer, sizeof(buffer));
+  read_error_ = got < 0 ? errno : 0;
   if (got > 0) {
     held_.append(buffer, static_cast<size_t>(got));
     return true;
@@ -63,7 +65,12 @@ Result<std::string> DescriptorSource::read_all(uint64_t bytes_max) {
                    "give less of it"};
     }
   }
-  if (!ended_ && errno == EINTR) return Error{ErrorCode::kInterrupted, {}, {}};
+  if (read_error_ == EINTR) return Error{ErrorCode::kInterrupted, {}, {}};
+  if (read_error_ != 0) {
+    return Error{ErrorCode::kFailed,
+                 fmt::format("standard input cannot be read: {}", std::strerror(read_error_)),
+                 "give a file or a pipe"};
+  }
   std::string all;
   all.swap(held_);
   return all;

@@ -7,18 +7,22 @@
 
 namespace freehold::cli {
 
-/// Buffers up to 64 KiB; flush() writes all. A reader that has gone away is remembered, not an
-/// error at once: failed() says so at the end.
+/// Buffers up to 64 KiB, or nothing where it is for people to read at once; flush() writes all. A
+/// reader that has gone away is remembered, not an error at once: failed() says so at the end.
 class DescriptorSink final : public TextSink {
  public:
-  explicit DescriptorSink(int descriptor) : descriptor_(descriptor) {}
+  enum class Buffering { kWhole, kNone };
+  explicit DescriptorSink(int descriptor, Buffering buffering = Buffering::kWhole)
+      : descriptor_(descriptor), held_max_(buffering == Buffering::kWhole ? kHeldMax : 0) {}
   ~DescriptorSink() override { flush(); }
   void write(std::string_view text) override;
   void flush() override;
   bool failed() const { return failed_; }
 
  private:
+  static constexpr size_t kHeldMax = 64 * 1024;
   int descriptor_;
+  size_t held_max_;
   std::string held_;
   bool failed_ = false;
 };
@@ -36,6 +40,7 @@ class DescriptorSource final : public TextSource {
   bool fill();
   int descriptor_;
   std::string held_;
+  int read_error_ = 0;
   bool ended_ = false;
 };
 

@@ -1,7 +1,5 @@
 // `freehold help`: made from the same tables that parsing uses.
 
-#include <fmt/format.h>
-
 #include "cli/command.h"
 
 namespace freehold::cli {
@@ -15,10 +13,7 @@ Status run(Context& context, const Arguments& arguments) {
   }
   const std::string& name = arguments.positional()[0];
   const Command* command = find_command(name);
-  if (command == nullptr) {
-    return Error{ErrorCode::kUsage, fmt::format("there is no command '{}'", name),
-                 "'freehold help' lists the commands"};
-  }
+  if (command == nullptr) return unknown_command(name);
   context.out.write(help_text(*command, context.columns));
   return {};
 }

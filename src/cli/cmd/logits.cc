@@ -60,24 +60,35 @@ class JsonRows final : public RowSink {
   base::JsonWriter json_;
 };
 
+/// Writes beside the file and puts it in place at the end: an old one stays until the new is whole.
 class BinaryRows final : public RowSink {
  public:
-  explicit BinaryRows(std::unique_ptr<io::WritableFile> file) : file_(std::move(file)) {}
+  BinaryRows(io::FileSystem& files, std::string path, std::unique_ptr<io::WritableFile> file)
+      : files_(files), path_(std::move(path)), file_(std::move(file)) {}
   Status row(std::span<const float> logits) override {
     return file_->append(std::as_bytes(logits));
   }
-  Status finish() override { return file_->close(); }
+  Status finish() override {
+    TRY(file_->close());
+    return files_.rename(partial(path_), path_);
+  }
+  static std::string partial(const std::string& path) { return path + ".partial"; }
 
  private:
+  io::FileSystem& files_;
+  std::string path_;
   std::unique_ptr<io::WritableFile> file_;
 };
 
 Result<std::unique_ptr<RowSink>> make_sink(Context& context, const Arguments& arguments, bool all) {
-  if (const auto path = arguments.text("--output")) {
-    return std::unique_ptr<RowSink>(
-        std::make_unique<BinaryRows>(TRY(context.files.create(*path, io::WriteMode::kTruncate))));
+  const auto path = arguments.text("--output");
+  if (!path) return std::unique_ptr<RowSink>(std::make_unique<JsonRows>(context.out, all));
+  if (TRY(arguments.flag("--json"))) {
+    return Error{ErrorCode::kUsage, "logits: --json and --output do not go together", "give one"};
   }
-  return std::unique_ptr<RowSink>(std::make_unique<JsonRows>(context.out, all));
+  auto file = TRY(context.files.create(BinaryRows::partial(*path), io::WriteMode::kTruncate));
+  return std::unique_ptr<RowSink>(
+      std::make_unique<BinaryRows>(context.files, *path, std::move(file)));
 }
 
 Status run(Context& context, const Arguments& arguments) {
@@ -97,7 +108,9 @@ Status run(Context& context, const Arguments& arguments) {
                                                          .isa = machine->isa,
                                                          .cache_type = type,
                                                          .context = tokens.size(),
+                                                         .stop = &context.interrupted,
                                                          .slice = static_cast<size_t>(slice)}));
+  TRY(runtime::check_tokens(tokens, model->parameters().vocabulary));
   const auto sink = TRY(make_sink(context, arguments, all));
   TRY(evaluator->evaluate(tokens, all ? 0 : tokens.size() - 1,
                           [&](size_t, std::span<const float> row) { return sink->row(row); }));

@@ -106,14 +106,20 @@ Status run(Context& context, const Arguments& arguments) {
                  "give a longer text or a smaller --context"};
   }
   const auto machine = TRY(Machine::create(arguments));
-  const auto model = TRY(runtime::Model::load(std::move(file), {machine->account, *machine->pool}));
+  const auto model = TRY(runtime::Model::load(
+      std::move(file), {machine->account, *machine->pool, &context.interrupted}));
   const auto evaluator = TRY(runtime::Evaluator::create({.model = *model,
                                                          .pool = *machine->pool,
                                                          .account = machine->account,
                                                          .isa = machine->isa,
                                                          .cache_type = type,
-                                                         .context = length}));
+                                                         .context = length,
+                                                         .stop = &context.interrupted}));
   const Tally tally = TRY(measure(context, *evaluator, text, length, chunks));
+  if (!std::isfinite(tally.perplexity())) {
+    return Error{ErrorCode::kFailed, "the perplexity is beyond what a number can say",
+                 "the text and the model do not fit each other at all"};
+  }
   std::string out;
   if (TRY(arguments.flag("--json"))) {
     base::JsonWriter json(out);

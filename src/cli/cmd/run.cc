@@ -40,15 +40,19 @@ class Printer {
     out_.write(piece);
     out_.flush();
     ends_line_ = piece.back() == '\n';
+    any_ = true;
   }
+  /// Ends what was shown; an answer that stopped before its first text shows nothing.
   void end_line() {
-    if (!ends_line_) out_.write("\n");
+    if (!ends_line_ && any_) out_.write("\n");
     ends_line_ = false;
+    out_.flush();
   }
 
  private:
   TextSink& out_;
   bool ends_line_ = false;
+  bool any_ = false;
 };
 
 void print_statistics(Context& context, const Answer& answer, const Generator& generator) {
@@ -77,6 +81,7 @@ Status answer_once(Context& context, const Arguments& arguments, Generator& gene
       TRY(generator.answer(messages, [&](std::string_view piece) { printer(piece); }));
   printer.end_line();
   if (TRY(arguments.flag("--verbose"))) print_statistics(context, answer, generator);
+  if (answer.text.empty() && !answer.interrupted) context.out.write("\n");
   if (answer.interrupted) return Error{ErrorCode::kInterrupted, {}, {}};
   if (answer.finish == runtime::FinishReason::kContext) {
     context.err.write(fmt::format("note: the context of {} tokens is full; the answer ends here\n",
@@ -84,6 +89,9 @@ Status answer_once(Context& context, const Arguments& arguments, Generator& gene
   }
   return {};
 }
+
+/// What a terminal in canonical mode keeps of one line (N_TTY_BUF_SIZE of Linux, less the newline).
+constexpr size_t kTerminalLineMax = 4095;
 
 constexpr std::string_view kChatHelp =
     "/clear       forget the conversation\n"
@@ -102,6 +110,7 @@ class Chat {
   }
 
   Status loop() {
+    context_.interrupted.store(false);
     while (true) {
       context_.err.write(">>> ");
       const auto line = context_.in.read_line();
@@ -111,6 +120,12 @@ class Chat {
       }
       if (!line || *line == "/bye" || *line == "/exit") return {};
       if (line->empty()) continue;
+      if (line->size() >= kTerminalLineMax) {
+        context_.err.write(
+            "The terminal hands over 4095 bytes of a line and drops the rest, so this one was not "
+            "asked. A longer text can come through a pipe or a file.\n");
+        continue;
+      }
       if (line->front() == '/') {
         command(*line);
         continue;
@@ -129,9 +144,15 @@ class Chat {
     if (line == "/clear") {
       clear();
       context_.err.write("The conversation is forgotten.\n");
-    } else if (line.starts_with("/system ")) {
-      system_ = line.substr(8);
+    } else if (line == "/system" || line.starts_with("/system ")) {
+      system_ = line.size() > 8 ? line.substr(8) : std::string();
       clear();
+      context_.err.write(system_.empty()
+                             ? "There is no system prompt now.\n"
+                             : "The system prompt is set; the conversation is fresh.\n");
+    } else if (line == "/compact" || line == "/save" || line == "/load" || line == "/set" ||
+               line == "/show") {
+      context_.err.write(fmt::format("{} is not there yet.\n", line));
     } else if (line == "/help" || line == "/?") {
       context_.err.write(kChatHelp);
     } else {

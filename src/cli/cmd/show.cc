@@ -30,7 +30,8 @@ std::string shape_text(const model::TensorInfo& tensor) {
 std::string summary_text(const model::GgufModel& file) {
   const auto& metadata = file.metadata();
   const auto text = [&](const char* key) {
-    return std::string(metadata.find_string(key).value_or("(not stated)"));
+    const auto value = metadata.find_string(key);
+    return value ? base::printable(*value) : std::string("(not stated)");
   };
   uint64_t parameters = 0;
   std::map<std::string, uint64_t> formats;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "runtime/engine/evaluator.h"
 
 namespace freehold::runtime {
 
@@ -40,13 +41,7 @@ Result<RequestId> Engine::submit(GenerateRequest request) {
     return Error{ErrorCode::kUsage, "the prompt is empty: there is nothing to continue",
                  "write one"};
   }
-  for (const TokenId token : request.prompt) {
-    if (token < 0 || static_cast<size_t>(token) >= vocabulary) {
-      return Error{ErrorCode::kUsage,
-                   fmt::format("the prompt has token {}, the model {} tokens", token, vocabulary),
-                   {}};
-    }
-  }
+  TRY(check_tokens(request.prompt, vocabulary));
   if (request.prompt.size() >= request.context) {
     return Error{
         ErrorCode::kRefused,

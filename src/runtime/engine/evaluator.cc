@@ -19,6 +19,16 @@ size_t default_slice(size_t vocabulary, uint64_t context) {
 
 }  // namespace
 
+Status check_tokens(std::span<const TokenId> tokens, size_t vocabulary) {
+  for (const TokenId token : tokens) {
+    if (token >= 0 && static_cast<size_t>(token) < vocabulary) continue;
+    return Error{ErrorCode::kUsage,
+                 fmt::format("token {} is not in the vocabulary of {}", token, vocabulary),
+                 {}};
+  }
+  return {};
+}
+
 Result<std::unique_ptr<Evaluator>> Evaluator::create(Options options) {
   const Model& model = options.model;
   if (options.slice == 0) {
@@ -40,20 +50,13 @@ Result<std::unique_ptr<Evaluator>> Evaluator::create(Options options) {
 }
 
 Status Evaluator::evaluate(std::span<const TokenId> tokens, size_t first_wanted, const Sink& sink) {
-  const size_t vocabulary = options_.model.parameters().vocabulary;
   if (tokens.size() > options_.context) {
     return Error{
         ErrorCode::kRefused,
         fmt::format("{} tokens do not fit a context of {}", tokens.size(), options_.context),
         "give fewer tokens or raise --context"};
   }
-  for (const TokenId token : tokens) {
-    if (token < 0 || static_cast<size_t>(token) >= vocabulary) {
-      return Error{ErrorCode::kUsage,
-                   fmt::format("token {} is not in the vocabulary of {}", token, vocabulary),
-                   {}};
-    }
-  }
+  TRY(check_tokens(tokens, options_.model.parameters().vocabulary));
   const SequenceId sequence = TRY(cache_->create_sequence());
   Status status = cache_->reserve(sequence, static_cast<uint32_t>(tokens.size()));
   if (status.ok()) status = run_slices(sequence, tokens, first_wanted, sink);
@@ -65,6 +68,9 @@ Status Evaluator::run_slices(SequenceId sequence, std::span<const TokenId> token
                              size_t first_wanted, const Sink& sink) {
   const size_t vocabulary = options_.model.parameters().vocabulary;
   for (size_t begin = 0; begin < tokens.size(); begin += options_.slice) {
+    if (options_.stop != nullptr && options_.stop->load()) {
+      return Error{ErrorCode::kInterrupted, {}, {}};
+    }
     const size_t end = std::min(begin + options_.slice, tokens.size());
     PassSpec spec;
     for (size_t position = begin; position < end; ++position) {

@@ -14,6 +14,9 @@
 
 namespace freehold::runtime {
 
+/// kUsage naming the first token that a vocabulary of `vocabulary` has not.
+Status check_tokens(std::span<const TokenId> tokens, size_t vocabulary);
+
 class Evaluator {
  public:
   struct Options {
@@ -22,8 +25,9 @@ class Evaluator {
     device::MemoryAccount& account;
     device::Isa isa = device::Isa::kScalar;
     ops::CacheType cache_type = ops::CacheType::kF16;
-    uint64_t context = 512;  // most tokens of one call
-    size_t slice = 0;        // columns of a pass; 0: as memory for their logits allows
+    uint64_t context = 512;                   // most tokens of one call
+    const std::atomic<bool>* stop = nullptr;  // true ends an evaluation with kInterrupted
+    size_t slice = 0;  // columns of a pass; 0: as memory for their logits allows
   };
   /// Gets the logits [vocabulary] of one position; a failure stops the evaluation.
   using Sink = std::function<Status(size_t position, std::span<const float> logits)>;

@@ -40,7 +40,7 @@ Result<std::unique_ptr<Model>> Model::load(std::unique_ptr<model::GgufModel> fil
   const auto specs = loaded->architecture_->weights(loaded->parameters_);
   TRY(model::check_weights(gguf, specs));
   loaded->weights_ = TRY(WeightStore::load(gguf, specs, loaded->parameters_.tied_output,
-                                           {options.account, options.pool}));
+                                           {options.account, options.pool, options.stop}));
   return loaded;
 }
 

@@ -2,6 +2,7 @@
 // A model ready to run: its file, its numbers, its weights in memory. Immutable after load(); any
 // thread may read. What turns text into tokens is the caller's (model/tokenizer, model/template).
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -20,6 +21,7 @@ class Model {
   struct Options {
     device::MemoryAccount& account;
     device::WorkerPool& pool;
+    const std::atomic<bool>* stop = nullptr;  // true ends the loading with kInterrupted
   };
 
   /// Checks everything about `file` that can be checked before memory is taken, then loads. Errors:

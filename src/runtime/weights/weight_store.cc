@@ -63,7 +63,7 @@ Result<std::unique_ptr<WeightStore>> WeightStore::load(const model::GgufModel& f
     total += base::align_up<uint64_t>(matrix.rows * matrix.row_bytes, kPanelAlignment);
   }
   store->memory_ = TRY(device::Buffer::create(options.account, device::MemoryUse::kWeights, total));
-  TRY(store->read_matrices(file, options.pool));
+  TRY(store->read_matrices(file, options));
   return store;
 }
 
@@ -106,7 +106,7 @@ Status WeightStore::place(const model::GgufModel& file, std::span<const model::W
   return {};
 }
 
-Status WeightStore::read_matrices(const model::GgufModel& file, device::WorkerPool& pool) {
+Status WeightStore::read_matrices(const model::GgufModel& file, const Options& options) {
   struct Task {
     MatrixWeights* matrix;
     const model::TensorInfo* tensor;
@@ -128,8 +128,9 @@ Status WeightStore::read_matrices(const model::GgufModel& file, device::WorkerPo
   std::mutex failure_lock;
   std::optional<Error> failure;
   std::atomic<bool> failed{false};
-  pool.run(tasks.size(), [&](size_t index, size_t) {
-    if (failed.load(std::memory_order_relaxed)) return;
+  const auto stopped = [&] { return options.stop != nullptr && options.stop->load(); };
+  options.pool.run(tasks.size(), [&](size_t index, size_t) {
+    if (failed.load(std::memory_order_relaxed) || stopped()) return;
     const Task& task = tasks[index];
     const Panel& panel = task.matrix->panels[task.panel];
     Status status = file.shards()[task.tensor->shard]->read_exactly(
@@ -142,6 +143,7 @@ Status WeightStore::read_matrices(const model::GgufModel& file, device::WorkerPo
     failed.store(true, std::memory_order_relaxed);
   });
   if (failure) return *std::move(failure);
+  if (stopped()) return Error{ErrorCode::kInterrupted, {}, {}};
   return {};
 }
 

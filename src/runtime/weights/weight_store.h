@@ -4,6 +4,7 @@
 // Vectors are decoded to f32. An embedding that is only looked up stays in the file and is read by
 // row. Immutable after load(); any thread may read. The GgufModel must outlive it (row reads).
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -49,6 +50,7 @@ class WeightStore {
   struct Options {
     device::MemoryAccount& account;
     device::WorkerPool& pool;
+    const std::atomic<bool>* stop = nullptr;  // true ends the loading with kInterrupted
   };
 
   /// Reads every tensor of `specs` that must be resident, in parallel. Errors: kRefused where
@@ -88,7 +90,7 @@ class WeightStore {
 
   Status place(const model::GgufModel& file, std::span<const model::WeightSpec> specs,
                bool tied_output);
-  Status read_matrices(const model::GgufModel& file, device::WorkerPool& pool);
+  Status read_matrices(const model::GgufModel& file, const Options& options);
   Status read_vector(const model::GgufModel& file, const model::WeightSpec& spec);
   Group& group(int32_t layer) { return groups_[static_cast<size_t>(layer + 1)]; }
   const Group& group(int32_t layer) const { return groups_[static_cast<size_t>(layer + 1)]; }
