@@ -45,7 +45,7 @@ TemplateValue to_value(const JsonValue& json) {
   } else if (json.is_object()) {
     TemplateObject object;
     for (const auto& member : json.members()) {
-      object.emplace_back(member.key, to_value(member.value));
+      object.push_back({member.key, to_value(member.value)});
     }
     value.value = std::move(object);
   }
@@ -64,7 +64,7 @@ ChatInput to_input(const JsonValue& json) {
           } else if (field.key == "content" && field.value.is_string()) {
             message.content = *field.value.as_string();
           } else {
-            message.more.emplace_back(field.key, to_value(field.value));
+            message.more.push_back({field.key, to_value(field.value)});
           }
         }
         input.messages.push_back(std::move(message));
@@ -78,7 +78,7 @@ ChatInput to_input(const JsonValue& json) {
     } else if (key == "eos_token") {
       input.eos_token = value.as_string().value_or("");
     } else {
-      input.variables.emplace_back(key, to_value(value));
+      input.variables.push_back({key, to_value(value)});
     }
   }
   return input;

@@ -16,12 +16,17 @@
 namespace freehold::model {
 
 /// A value as templates see it: what JSON can say, with objects in the order they were written.
+struct TemplateMember;
 struct TemplateValue;
 using TemplateList = std::vector<TemplateValue>;
-using TemplateObject = std::vector<std::pair<std::string, TemplateValue>>;
+using TemplateObject = std::vector<TemplateMember>;
 struct TemplateValue {
   std::variant<std::monostate, bool, int64_t, double, std::string, TemplateList, TemplateObject>
       value;
+};
+struct TemplateMember {
+  std::string name;
+  TemplateValue value;
 };
 
 struct ChatMessage {

@@ -411,7 +411,7 @@ constexpr FilterRow kFilters[] = {
 };
 
 const Value& argument_of(const Arguments& arguments) {
-  static const Value nothing;
+  static const Value nothing{};
   return arguments.positional.empty() ? nothing : arguments.positional[0];
 }
 

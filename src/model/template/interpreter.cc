@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
+#include "base/text.h"
 #include "model/template/runtime.h"
 
 namespace freehold::model::jinja {
@@ -625,12 +625,9 @@ class Interpreter {
     while (!names.empty()) {
       const size_t dot = std::min(names.find('.'), names.size());
       const std::string part(names.substr(0, dot));
-      const bool number = part.find_first_not_of("0123456789") == std::string::npos;
-      if (number && part.size() < 10) {
-        value = TRY(get_item(budget_, value, Value::number(std::stoll(part))));
-      } else {
-        value = TRY(get_item(budget_, value, Value::string(part)));
-      }
+      const auto index = base::parse_integer(part);
+      const Value key = index.ok() && *index >= 0 ? Value::number(*index) : Value::string(part);
+      value = TRY(get_item(budget_, value, key));
       names.remove_prefix(std::min(dot + 1, names.size()));
     }
     return value;

@@ -199,8 +199,8 @@ Result<Value> format(Budget& budget, std::string_view text, const Arguments& arg
     const Value* value = nullptr;
     if (field.empty()) {
       value = arguments.find(next++, {});
-    } else if (field.find_first_not_of("0123456789") == std::string::npos && field.size() < 6) {
-      value = arguments.find(static_cast<size_t>(std::stoul(field)), {});
+    } else if (const auto place = base::parse_integer(field); place.ok() && *place >= 0) {
+      value = arguments.find(static_cast<size_t>(*place), {});
     } else if (field.find_first_of("!:.[") == std::string::npos) {
       value = arguments.find(size_t{1} << 20, field);
     } else {

@@ -2,7 +2,6 @@
 // What a run may use up, and the arguments of a call. Shared by the interpreter and the built-in
 // filters, tests, methods and functions.
 
-#include <map>
 #include <string>
 #include <string_view>
 #include <utility>

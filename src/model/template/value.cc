@@ -425,7 +425,9 @@ std::string float_text(double value) {
       std::to_chars(buffer, buffer + sizeof(buffer), value, std::chars_format::scientific);
   const std::string_view shortest(buffer, static_cast<size_t>(result.ptr - buffer));
   const size_t e = shortest.find('e');
-  const int exponent = std::atoi(std::string(shortest.substr(e + 1)).c_str());
+  // to_chars writes "e+16", which parse_integer does not read.
+  const size_t digits = e + (shortest[e + 1] == '+' ? 2 : 1);
+  const int64_t exponent = base::parse_integer(shortest.substr(digits)).value();
   if (exponent < -4 || exponent >= 16) {
     // Python writes at least two digits of exponent, as to_chars does.
     return std::string(shortest);
