@@ -524,14 +524,14 @@ Result<Value> call_function(Budget& budget, const std::string& name, const Argum
     if (!value.is(Kind::kDict)) return failed("dict() takes names or a dict");
     entries = value.entries();
   }
-  for (const auto& [key, value] : arguments.named) {
+  for (const auto& argument : arguments.named) {
     const auto same = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) {
-      return entry.first.is(Kind::kString) && entry.first.text() == key;
+      return entry.first.is(Kind::kString) && entry.first.text() == argument.first;
     });
     if (same != entries.end()) {
-      same->second = value;
+      same->second = argument.second;
     } else {
-      entries.emplace_back(Value::string(key), value);
+      entries.emplace_back(Value::string(argument.first), argument.second);
     }
   }
   return make_dict(std::move(entries));
