@@ -35,8 +35,11 @@ function(freehold_kernel_sanitizers file)
   endif()
   set(flags -fno-sanitize=null,alignment,object-size,pointer-overflow
             -fno-sanitize-address-use-after-scope)
+  # Checks as calls instead of inline code: slower to run, many times faster to compile.
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    list(APPEND flags --param=asan-stack=0)
+    list(APPEND flags --param=asan-stack=0 --param=asan-instrumentation-with-call-threshold=0)
+  else()
+    list(APPEND flags "SHELL:-mllvm -asan-instrumentation-with-call-threshold=0")
   endif()
   set_property(SOURCE ${file} APPEND PROPERTY COMPILE_OPTIONS ${flags})
 endfunction()
