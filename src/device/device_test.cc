@@ -182,7 +182,7 @@ TEST(Topology, ProcessorLists) {
 
 TEST(Topology, SiblingsCountOnce) {
   FakeMachine machine;
-  for (const size_t cpu : {0, 1, 2, 3}) machine.siblings(cpu, cpu % 2 == 0 ? "0,2" : "1,3");
+  for (const size_t cpu : {0u, 1u, 2u, 3u}) machine.siblings(cpu, cpu % 2 == 0 ? "0,2" : "1,3");
   EXPECT_EQ(one_per_core({0, 1, 2, 3}, machine.root()), (std::vector<size_t>{0, 1}));
   EXPECT_EQ(one_per_core({2, 3}, machine.root()), (std::vector<size_t>{2, 3}));
   EXPECT_EQ(one_per_core({4, 5}, machine.root()), (std::vector<size_t>{4, 5}));  // Not described.
