@@ -211,16 +211,18 @@ def main():
     pre = vocabulary.get("pre", "default") if vocabulary["model"] == "gpt2" else "spm"
     failures = 0
     numbers17 = ("Unicode 17 number", lambda t: any(ord(c) in UNICODE_17_NUMBERS for c in t.decode()))
+    # U+0EBA got its combining class (9) with Unicode 12; the package normalizes by an older table.
+    older_nfc = ("a combining class that its NFC does not know", lambda t: "\u0eba" in t.decode())
     if vocabulary["model"] == "gpt2":
         oracle = build_tokenizers(vocabulary)
         theirs = [" ".join(map(str, e.ids)) for e in oracle.encode_batch(texts, add_special_tokens=False)]
-        failures += report("tokenizers (GGUF's tables)", data, mine, theirs, [numbers17])
+        failures += report("tokenizers (GGUF's tables)", data, mine, theirs, [numbers17, older_nfc])
     if options.json:
         from tokenizers import Tokenizer
         oracle = Tokenizer.from_file(options.json)
         oracle.encode_special_tokens = True
         theirs = [" ".join(map(str, e.ids)) for e in oracle.encode_batch(texts, add_special_tokens=False)]
-        reasons = [numbers17]
+        reasons = [numbers17, older_nfc]
         if pre == "spm":
             # Added tokens there, control tokens in the file; and runs of \u2581 are looked for in
             # the text as written, where SentencePiece does not tell them from spaces.
