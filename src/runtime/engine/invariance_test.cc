@@ -59,7 +59,7 @@ std::set<std::string> matrix(const factory::FactoryOptions& options,
                              const std::function<void(TestModel&)>& change = {}) {
   const auto tokens = random_tokens(kTokens, kVocabulary, 3);
   std::set<std::string> hashes;
-  for (const size_t threads : {1, 2, 3, 7}) {
+  for (const size_t threads : {1u, 2u, 3u, 7u}) {
     TestModel test(options, threads);
     if (change) change(test);
     for (const auto isa : {device::Isa::kScalar, device::Isa::kAvx2, device::best_isa()}) {
