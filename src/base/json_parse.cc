@@ -77,7 +77,9 @@ class JsonTreeBuilder {
                                          size_t depth) const {
     JsonValue::Object object;
     for (const auto [key, child] : simdjson::dom::object(element)) {
-      object.push_back({std::string(key), TRY(build(child, depth + 1))});
+      // Built before the member: an early return from inside a braced list leaks what the list has.
+      JsonValue value = TRY(build(child, depth + 1));
+      object.push_back({std::string(key), std::move(value)});
     }
     // Two readers of one text must not see two values, so a repeated key is no text of ours.
     std::vector<std::string_view> keys;

@@ -113,7 +113,9 @@ using base::Result;
 using base::Status;
 }  // namespace freehold
 
-/// The value of `expression`, or returns its Error from the enclosing function.
+/// The value of `expression`, or returns its Error from the enclosing function. Not behind other
+/// values inside a braced list: compilers leak those when the list is left early (tools/tidy
+/// checks).
 #define TRY(expression)                      \
   ({                                         \
     auto try_result_ = (expression);         \

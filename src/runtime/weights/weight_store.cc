@@ -83,7 +83,8 @@ Status WeightStore::place(const model::GgufModel& file, std::span<const model::W
       case model::WeightRole::kEmbedding:
         if (!tied_output) {
           io::ReadableFile* shard = file.shards()[tensor->shard].get();
-          row_tables_.push_back({spec.name, tensor, shard, TRY(shard->identity())});
+          const io::FileIdentity identity = TRY(shard->identity());
+          row_tables_.push_back({spec.name, tensor, shard, identity});
           continue;
         }
         break;
