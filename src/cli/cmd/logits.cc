@@ -83,9 +83,6 @@ class BinaryRows final : public RowSink {
 Result<std::unique_ptr<RowSink>> make_sink(Context& context, const Arguments& arguments, bool all) {
   const auto path = arguments.text("--output");
   if (!path) return std::unique_ptr<RowSink>(std::make_unique<JsonRows>(context.out, all));
-  if (TRY(arguments.flag("--json"))) {
-    return Error{ErrorCode::kUsage, "logits: --json and --output do not go together", "give one"};
-  }
   auto file = TRY(context.files.create(BinaryRows::partial(*path), io::WriteMode::kTruncate));
   return std::unique_ptr<RowSink>(
       std::make_unique<BinaryRows>(context.files, *path, std::move(file)));
@@ -114,7 +111,18 @@ Status run(Context& context, const Arguments& arguments) {
   const auto sink = TRY(make_sink(context, arguments, all));
   TRY(evaluator->evaluate(tokens, all ? 0 : tokens.size() - 1,
                           [&](size_t, std::span<const float> row) { return sink->row(row); }));
-  return sink->finish();
+  TRY(sink->finish());
+  if (arguments.has("--output") && TRY(arguments.flag("--json"))) {
+    std::string out;
+    base::JsonWriter(out)
+        .begin_object()
+        .field("output", arguments.text_or("--output", ""))
+        .field("rows", all ? tokens.size() : size_t{1})
+        .field("vocabulary", model->parameters().vocabulary)
+        .end_object();
+    context.out.write(out + '\n');
+  }
+  return {};
 }
 
 }  // namespace
