@@ -26,6 +26,7 @@ import sys
 
 import gguf
 import numpy as np
+import torch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LISTS = ((0, 0, 1024), (1, 2000, 512), (1, 9000, 512))  # (text, first token, count)
@@ -136,13 +137,14 @@ class Model:
     def llamacpp_logits(self):
         return self.make("llamacpp.f32", lambda p: self.ask("logits", self.lists(), p))
 
-    def float64_logits(self):
+    def float64_logits(self, what, lists):
         def make(path):
-            with open(self.cached("lists.json"), "w") as f:
-                json.dump(read_lists(self.lists()), f)
+            with open(path + ".json", "w") as f:
+                json.dump(lists, f)
             run([sys.executable, os.path.join(HERE, "float64_forward.py"), self.path, "--chunks",
-                 self.cached("lists.json"), "--output", path, "--threads", str(self.args.threads)])
-        return self.make("float64.f32", make)
+                 path + ".json", "--output", path, "--threads", str(self.args.threads)])
+            os.unlink(path + ".json")
+        return self.make(what, make)
 
     def freehold_rows(self, tokens, path):
         """Freehold's logits of every position of one list, appended to the file `path`."""
@@ -174,35 +176,41 @@ def open_rows(path, positions):
 
 
 def log_softmax(rows):
-    rows = rows.astype(np.float64)
-    rows -= rows.max(-1, keepdims=True)
-    return rows - np.log(np.exp(rows).sum(-1, keepdims=True))
+    return torch.log_softmax(torch.from_numpy(np.array(rows)).double(), -1)
 
 
-def compare(reference, candidate, lists, bos):
-    """Top-1 agreement and KL(reference || candidate) over all positions but a leading BOS."""
+def compare_all(engines, pairs, lists, bos):
+    """Top-1 agreement and KL(reference || candidate) of each pair of engine names, over all
+    positions but a leading BOS. `engines` maps a name to its rows."""
     kept = np.concatenate([np.arange(len(t)) >= bos for t in lists])
-    same, kl = [], []
-    for start in range(0, len(kept), 64):
-        p, q = log_softmax(reference[start:start + 64]), log_softmax(candidate[start:start + 64])
-        same.append(p.argmax(-1) == q.argmax(-1))
-        kl.append((np.exp(p) * (p - q)).sum(-1))
-    same, kl = np.concatenate(same)[kept], np.concatenate(kl)[kept]
-    return {"positions": int(kept.sum()), "top1": float(same.mean()), "kl": float(kl.mean()),
-            "kl_median": float(np.median(kl)), "kl_99": float(np.quantile(kl, 0.99)),
-            "kl_max": float(kl.max())}
+    same, kl = {p: [] for p in pairs}, {p: [] for p in pairs}
+    for start in range(0, len(kept), 32):
+        logs = {name: log_softmax(rows[start:start + 32]) for name, rows in engines.items()}
+        for pair in pairs:
+            p, q = logs[pair[0]], logs[pair[1]]
+            same[pair].append(p.argmax(-1) == q.argmax(-1))
+            kl[pair].append((p.exp() * (p - q)).sum(-1))
+    out = {}
+    for pair in pairs:
+        top, value = (torch.cat(v[pair]).numpy()[kept] for v in (same, kl))
+        out[" to ".join(pair)] = {
+            "positions": int(kept.sum()), "top1": float(top.mean()), "kl": float(value.mean()),
+            "kl_median": float(np.median(value)), "kl_99": float(np.quantile(value, 0.99)),
+            "kl_max": float(value.max())}
+    return out
 
 
 def step_agreement(model):
     lists = read_lists(model.lists())
     count, bos = sum(map(len, lists)), len(model.bos)
-    llamacpp = open_rows(model.llamacpp_logits(), count)
-    float64 = open_rows(model.float64_logits(), count)
-    out = {"float64 to llama.cpp": compare(float64, llamacpp, lists, bos)}
+    engines = {"llama.cpp": open_rows(model.llamacpp_logits(), count),
+               "float64": open_rows(model.float64_logits("float64.f32", lists), count)}
+    pairs = [("float64", "llama.cpp")]
     if model.args.freehold:
-        ours = open_rows(model.freehold_logits("f32", lists), count)
-        out["llama.cpp to freehold"] = compare(llamacpp, ours, lists, bos)
-        out["float64 to freehold"] = compare(float64, ours, lists, bos)
+        engines["freehold"] = open_rows(model.freehold_logits("f32", lists), count)
+        pairs += [("llama.cpp", "freehold"), ("float64", "freehold")]
+    out = compare_all(engines, pairs, lists, bos)
+    if model.args.freehold:
         out["kl_ratio"] = out["float64 to freehold"]["kl"] / out["float64 to llama.cpp"]["kl"]
     return out
 
@@ -228,28 +236,40 @@ def step_perplexity(model):
     return out
 
 
-def step_greedy(model):
-    """Freehold's greedy text follows llama.cpp's while its own first choice is llama.cpp's token.
-
-    So one pass over prompt and llama.cpp's continuation tells where the two texts part, and by how
-    much: a decoded token and a prefilled one have the same bits (docs/NUMERICS.md).
-    """
-    prompts, texts = read_lists(model.prompts()), read_lists(model.greedy())
-    if not model.args.freehold:
-        return {"prompts": len(prompts)}
+def partings(prompts, texts, rows_of):
+    """Where another engine's own first choice leaves llama.cpp's texts, and by how much there."""
     equal, gaps = [], []
     for i, (prompt, text) in enumerate(zip(prompts, texts)):
-        path = model.freehold_logits(f"greedy.{i}", [prompt + text[:-1]])
-        rows = open_rows(path, len(prompt) + len(text) - 1)[len(prompt) - 1:]
+        rows = rows_of(i)[len(prompt) - 1:]
         best = np.asarray(rows.argmax(-1))
         parts = np.flatnonzero(best != np.asarray(text))
         equal.append(int(parts[0]) if len(parts) else len(text))
         if len(parts):
             row = rows[parts[0]]
             gaps.append(float(row[best[parts[0]]] - row[text[parts[0]]]))
-    return {"prompts": len(prompts), "tokens": GREEDY_TOKENS, "equal": equal,
-            "equal_for_64": sum(e >= TARGETS["equal_tokens"] for e in equal), "gaps": gaps,
-            "gap_max": max(gaps, default=0.0)}
+    return {"equal": equal, "gaps": gaps, "gap_max": max(gaps, default=0.0),
+            "equal_for_64": sum(e >= TARGETS["equal_tokens"] for e in equal)}
+
+
+def step_greedy(model):
+    """Freehold's greedy text follows llama.cpp's while its own first choice is llama.cpp's token.
+
+    So one pass over prompt and llama.cpp's continuation tells where the two texts part, and by how
+    much: a decoded token and a prefilled one have the same bits (docs/NUMERICS.md). The float64
+    forward is treated the same way (--greedy-float64): how far llama.cpp follows the exact result
+    of the weights is what another engine with 8-bit activations can hope for.
+    """
+    prompts, texts = read_lists(model.prompts()), read_lists(model.greedy())
+    lists = [p + t[:-1] for p, t in zip(prompts, texts)]
+    ends = np.cumsum([0] + [len(t) for t in lists])
+    out = {"prompts": len(prompts), "tokens": GREEDY_TOKENS}
+    if model.args.greedy_float64:
+        rows = open_rows(model.float64_logits("greedy.float64.f32", lists), ends[-1])
+        out["float64"] = partings(prompts, texts, lambda i: rows[ends[i]:ends[i + 1]])
+    if model.args.freehold:
+        out["freehold"] = partings(prompts, texts, lambda i: open_rows(
+            model.freehold_logits(f"greedy.{i}", [lists[i]]), len(lists[i])))
+    return out
 
 
 STEPS = {"agreement": step_agreement, "perplexity": step_perplexity, "greedy": step_greedy}
@@ -296,14 +316,18 @@ def lines_of(name, result):
             + verdict(abs(f["difference"]) <= TARGETS["perplexity"]))
         lines.append(f"{name:8s} perplexity over {f['chunks']} chunks of 512: "
                       f"llama.cpp {f['llama.cpp']:.4f}{ours}")
-    f = result.get("greedy")
-    if f and "equal" in f:
-        good = f["equal_for_64"] > f["prompts"] / 2 and f["gap_max"] < TARGETS["gap"]
-        lines += [f"{name:8s} greedy: {f['equal_for_64']} of {f['prompts']} prompts equal for >= 64"
-                   f" tokens (target: most); largest gap where parting {f['gap_max']:.4f} "
-                   f"(target < {TARGETS['gap']}): " + verdict(good),
-                   f"{name:8s} greedy: tokens equal {f['equal']}; "
-                   f"gaps {[round(g, 4) for g in f['gaps']]}"]
+    greedy = result.get("greedy", {})
+    for engine in ("float64", "freehold"):
+        if engine not in greedy:
+            continue
+        f, count = greedy[engine], greedy["prompts"]
+        good = f["equal_for_64"] > count / 2 and f["gap_max"] < TARGETS["gap"]
+        lines += [f"{name:8s} greedy, llama.cpp and {engine}: {f['equal_for_64']} of {count} equal"
+                  f" for >= {TARGETS['equal_tokens']} tokens (target: most); largest gap where parting "
+                  f"{f['gap_max']:.4f} (target < {TARGETS['gap']})"
+                  + (": " + verdict(good) if engine == "freehold" else ""),
+                  f"{name:8s} greedy, llama.cpp and {engine}: tokens equal {f['equal']}; "
+                  f"gaps {[round(g, 3) for g in f['gaps']]}"]
     return lines
 
 
@@ -324,22 +348,27 @@ def main():
     parser.add_argument("--freehold-option", action="append", default=[],
                         help="passed on to every call of freehold, for example --threads=1")
     parser.add_argument("--commit", default="unknown", help="of Freehold, for the report")
+    parser.add_argument("--greedy-float64", action="store_true",
+                        help="also follow llama.cpp's greedy texts with the float64 forward")
     parser.add_argument("--steps", default=",".join(STEPS))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--report")
     parser.add_argument("--json")
     args = parser.parse_args()
     os.makedirs(args.cache, exist_ok=True)
+    torch.set_num_threads(args.threads)
     build_helper(args)
     report = [f"date {datetime.date.today()}  machine {machine()}  commit {args.commit}"]
     results = {}
     for spec in args.model:
         model = Model(spec, args)
         report.append(f"{model.name:8s} sha256 {sha256(model.path)}")
-        result = results[model.name] = {s: STEPS[s](model) for s in args.steps.split(",")}
-        for line in lines_of(model.name, result):
-            report.append(line)
-            print(line, flush=True)
+        result = results[model.name] = {}
+        for step in args.steps.split(","):
+            result[step] = STEPS[step](model)
+            lines = lines_of(model.name, {step: result[step]})
+            report += lines
+            print("\n".join(lines), flush=True)
     if args.report:
         with open(args.report, "w") as f:
             f.write("\n".join(report) + "\n")
