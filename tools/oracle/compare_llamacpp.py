@@ -150,7 +150,7 @@ class Model:
         """Freehold's logits of every position of one list, appended to the file `path`."""
         part = path + ".one"
         run([self.args.freehold, "logits", self.path, "--tokens", ",".join(map(str, tokens)),
-             "--all", "--json", "--output", part, *self.args.freehold_option])
+             "--all", "--output", part, *self.args.freehold_option])
         with open(part, "rb") as f, open(path, "ab") as out:
             out.write(f.read())
         os.unlink(part)
