@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "io/read_queue.h"
 
 namespace freehold::io {
 
@@ -35,6 +36,8 @@ class ReadableFile {
   virtual Result<FileIdentity> identity() = 0;
   /// The path it was opened by, for messages.
   virtual const std::string& path() const = 0;
+  /// The same file (not whatever the path names by now), for reads through a ReadQueue.
+  virtual Result<std::unique_ptr<DirectFile>> open_direct() = 0;
 
   /// Fills `into` whole, or fails: kDamaged where the file ends before that.
   Status read_exactly(uint64_t offset, std::span<std::byte> into);
@@ -95,6 +98,9 @@ class FileSystem {
   /// The exclusive lock of the file `path` (made where missing), waiting at most `wait_ms` for
   /// another holder; nullptr where that is not enough.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path, int wait_ms) = 0;
+  /// A queue for the DirectFiles of this file system's files.
+  virtual Result<std::unique_ptr<ReadQueue>> make_read_queue(ReadBackend backend,
+                                                             ReadQueueOptions options) = 0;
 };
 
 /// The machine's files.
