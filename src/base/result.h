@@ -116,18 +116,25 @@ using base::Status;
 /// The value of `expression`, or returns its Error from the enclosing function. Not behind other
 /// values inside a braced list: compilers leak those when the list is left early (tools/tidy
 /// checks).
-#define TRY(expression)                      \
-  ({                                         \
-    auto try_result_ = (expression);         \
-    if (!try_result_.ok()) [[unlikely]]      \
-      return std::move(try_result_).error(); \
-    std::move(try_result_).value();          \
+#define FREEHOLD_JOIN(a, b) a##b  // names of their own, so that TRY may stand inside TRY
+#define TRY(expression) FREEHOLD_TRY_AS(expression, __COUNTER__)
+#define FREEHOLD_TRY_AS(expression, number) \
+  FREEHOLD_TRY_IN(expression, FREEHOLD_JOIN(try_result_, number))
+#define FREEHOLD_TRY_IN(expression, result) \
+  ({                                        \
+    auto result = (expression);             \
+    if (!result.ok()) [[unlikely]]          \
+      return std::move(result).error();     \
+    std::move(result).value();              \
   })
 
 /// The value of `expression`, which cannot fail here; a failure is a bug.
-#define MUST(expression)              \
-  ({                                  \
-    auto must_result_ = (expression); \
-    CHECK(must_result_.ok());         \
-    std::move(must_result_).value();  \
+#define MUST(expression) FREEHOLD_MUST_AS(expression, __COUNTER__)
+#define FREEHOLD_MUST_AS(expression, number) \
+  FREEHOLD_MUST_IN(expression, FREEHOLD_JOIN(must_result_, number))
+#define FREEHOLD_MUST_IN(expression, result) \
+  ({                                         \
+    auto result = (expression);              \
+    CHECK(result.ok());                      \
+    std::move(result).value();               \
   })

@@ -14,6 +14,9 @@ namespace {
 
 constexpr uint64_t kDefaultContext = 8192;
 constexpr int64_t kMany = 1 << 24;
+/// Long passes read streamed weights less often; a tight budget shortens them.
+constexpr size_t kPassColumnsMax = 512;
+constexpr size_t kPassColumnsMin = 32;
 
 /// "15043=-1.5", "15043+1", "15043-1" or "15043:1".
 Result<std::pair<int32_t, float>> parse_bias(std::string_view text) {
@@ -75,8 +78,7 @@ Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arg
   TRY(apply_file_defaults(file->metadata(), generator->sampling_));
   TRY(generator->read_options(arguments));
   const auto type = TRY(cache_type(arguments, ops::CacheType::kF16));
-  generator->model_ = TRY(runtime::Model::load(
-      std::move(file), {machine.account, *machine.pool, &context.interrupted}));
+  generator->model_ = TRY(runtime::Model::open(std::move(file)));
   const model::HyperParameters& parameters = generator->model_->parameters();
   TRY(runtime::check_sampling(generator->sampling_, parameters.vocabulary));
   const auto trained = static_cast<int64_t>(parameters.context_trained);
@@ -88,13 +90,20 @@ Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arg
                     parameters.context_trained, generator->context_length_));
   }
   TRY(generator->read_template());
-  generator->engine_ =
-      TRY(runtime::Engine::create({.model = *generator->model_,
-                                   .pool = *machine.pool,
-                                   .account = machine.account,
-                                   .isa = machine.isa,
-                                   .cache_type = type,
-                                   .cache_positions = generator->context_length_}));
+  generator->plan_ = TRY(load_weights(context, arguments, *generator->model_,
+                                      {.cache_type = type,
+                                       .positions = generator->context_length_,
+                                       .sequences = 2,
+                                       .columns_max = kPassColumnsMax,
+                                       .columns_min = kPassColumnsMin},
+                                      machine));
+  generator->engine_ = TRY(runtime::Engine::create({.model = *generator->model_,
+                                                    .pool = *machine.pool,
+                                                    .account = machine.account,
+                                                    .isa = machine.isa,
+                                                    .cache_type = type,
+                                                    .cache_positions = generator->context_length_,
+                                                    .columns_max = generator->plan_.columns_max}));
   generator->conversation_ = TRY(generator->engine_->open_conversation());
   return generator;
 }

@@ -54,6 +54,7 @@ inline constexpr Option kGenerateOptions[] = {
     kIsaOption,
     kKvOption,
     kMemoryOption,
+    kReadsOption,
     {"--speculate", 0, OptionKind::kText, "KIND",
      "auto or off; ngram, draft and mtp are not there yet"},
     {"--draft", 0, OptionKind::kText, "MODEL", "draft model", false},
@@ -102,6 +103,8 @@ class Generator {
 
   uint64_t seed() const { return sampling_.seed; }
   uint64_t context_length() const { return context_length_; }
+  const runtime::Model& model() const { return *model_; }
+  const runtime::MemoryPlan& plan() const { return plan_; }
   uint64_t memory_held() const { return machine_.account.held_total(); }
 
  private:
@@ -119,6 +122,7 @@ class Generator {
   std::unique_ptr<runtime::Model> model_;
   std::unique_ptr<model::Tokenizer> tokenizer_;
   std::optional<model::ChatTemplate> template_;
+  runtime::MemoryPlan plan_;
   std::unique_ptr<runtime::Engine> engine_;
   runtime::ConversationId conversation_{};
   runtime::SamplingOptions sampling_;

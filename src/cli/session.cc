@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace freehold::cli {
@@ -28,11 +30,102 @@ Result<std::unique_ptr<Machine>> Machine::create(const Arguments& arguments) {
   return machine;
 }
 
-Result<std::unique_ptr<runtime::Model>> load_model(Context& context, const std::string& name,
-                                                   Machine& machine) {
-  auto file = TRY(open_model_file(context, name));
-  return runtime::Model::load(std::move(file),
-                              {machine.account, *machine.pool, &context.interrupted});
+namespace {
+
+/// Of what the machine or its control group has left, by default.
+constexpr double kAutoShare = 0.8;
+
+Result<io::ReadBackend> read_backend(const Arguments& arguments) {
+  const std::string name = arguments.text_or("--reads", "auto");
+  if (name == "auto") return io::ReadBackend::kAuto;
+  if (name == "io_uring") return io::ReadBackend::kUring;
+  if (name == "threads") return io::ReadBackend::kThreads;
+  return Error{ErrorCode::kUsage, fmt::format("--reads is '{}'", name),
+               "it is one of auto, io_uring and threads"};
+}
+
+/// By --memory; what the process holds already counts.
+Result<runtime::Budget> memory_budget(const Arguments& arguments) {
+  runtime::Budget budget;
+  budget.held = device::resident_bytes();
+  const std::string text = arguments.text_or("--memory", "auto");
+  if (text != "auto") {
+    const auto bytes = base::parse_size(text);
+    if (!bytes.ok()) {
+      return Error{ErrorCode::kUsage, fmt::format("--memory is '{}'", base::printable(text)),
+                   "give bytes, as in 3G or 800M, or auto"};
+    }
+    budget.bytes = *bytes;
+    return budget;
+  }
+  const uint64_t left = device::available_bytes("");
+  if (left > 0) {
+    budget.bytes = budget.held + static_cast<uint64_t>(kAutoShare * static_cast<double>(left));
+  }
+  return budget;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<runtime::Model>> open_model(Context& context, const std::string& name) {
+  return runtime::Model::open(TRY(open_model_file(context, name)));
+}
+
+Result<runtime::MemoryPlan> load_weights(Context& context, const Arguments& arguments,
+                                         runtime::Model& model, runtime::Workload workload,
+                                         Machine& machine, bool read_ahead) {
+  workload.threads = machine.pool->size();
+  const io::ReadBackend backend = TRY(read_backend(arguments));
+  const runtime::Budget budget = TRY(memory_budget(arguments));
+  runtime::MemoryPlan plan = TRY(runtime::plan_memory(model, workload, budget));
+  if (plan.streams() && !arguments.has("--memory")) {
+    context.err.write(fmt::format(
+        "note: {} of weights do not fit into the {} that are left and are streamed from disk\n",
+        base::human_bytes(plan.streamed), base::human_bytes(plan.budget)));
+  }
+  TRY(model.load_weights(
+      plan.layout, {machine.account,
+                    *machine.pool,
+                    &context.interrupted,
+                    &context.files,
+                    {.ring_bytes = plan.ring, .backend = backend, .read_ahead = read_ahead}}));
+  return plan;
+}
+
+std::string streaming_line(const runtime::MemoryPlan& plan, const runtime::PanelRing& ring) {
+  const runtime::PanelRing::Statistics statistics = ring.statistics();
+  return fmt::format(
+      "streamed: {} of {} per pass by {}{}, {} panels of {} in the ring; {} read in {} reads, {} "
+      "waits, {} retries\n",
+      base::human_bytes(plan.streamed), base::human_bytes(plan.bytes_per_pass()),
+      ring.backend_name(), ring.is_direct() ? "" : " through the page cache", ring.slots(),
+      base::human_bytes(ring.slot_bytes()), base::human_bytes(statistics.bytes_read),
+      statistics.reads, statistics.panels_waited, statistics.retries);
+}
+
+Result<LoadedEvaluator> load_evaluator(Context& context, const Arguments& arguments,
+                                       runtime::Model& model, Machine& machine, ops::CacheType type,
+                                       uint64_t context_length, size_t slice) {
+  constexpr size_t kColumnsMin = 8;
+  if (slice == 0) slice = runtime::default_slice(model.parameters().vocabulary, context_length);
+  LoadedEvaluator loaded;
+  loaded.plan = TRY(load_weights(context, arguments, model,
+                                 {.cache_type = type,
+                                  .positions = context_length,
+                                  .sequences = 1,
+                                  .columns_max = slice,
+                                  .columns_min = std::min(slice, kColumnsMin),
+                                  .logits_max = slice},
+                                 machine));
+  loaded.evaluator = TRY(runtime::Evaluator::create({.model = model,
+                                                     .pool = *machine.pool,
+                                                     .account = machine.account,
+                                                     .isa = machine.isa,
+                                                     .cache_type = type,
+                                                     .context = context_length,
+                                                     .stop = &context.interrupted,
+                                                     .slice = loaded.plan.columns_max}));
+  return loaded;
 }
 
 Result<ops::CacheType> cache_type(const Arguments& arguments, ops::CacheType otherwise) {

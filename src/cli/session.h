@@ -15,7 +15,9 @@
 #include "model/gguf/gguf.h"
 #include "model/tokenizer/tokenizer.h"
 #include "ops/attention/kv_layout.h"
+#include "runtime/engine/evaluator.h"
 #include "runtime/engine/model.h"
+#include "runtime/plan/memory_plan.h"
 
 namespace freehold::cli {
 
@@ -26,7 +28,11 @@ inline constexpr Option kIsaOption{"--isa", 0, OptionKind::kText, "NAME",
 inline constexpr Option kKvOption{"--kv", 0, OptionKind::kText, "TYPE",
                                   "cache type: f16, k16v8, f32 or q8_0"};
 inline constexpr Option kMemoryOption{
-    "--memory", 0, OptionKind::kSize, "BYTES", "budget for the whole process", false};
+    "--memory", 0, OptionKind::kText, "BYTES",
+    "budget for the whole process, as in 3G; what does not fit is streamed from disk; "
+    "default auto: 80 % of what is left"};
+inline constexpr Option kReadsOption{"--reads", 0, OptionKind::kText, "KIND",
+                                     "how streamed weights are read: auto, io_uring or threads"};
 inline constexpr Option kJsonOption{"--json", 0, OptionKind::kFlag, "", "one JSON value on stdout"};
 inline constexpr Option kOfflineOption{"--offline", 0, OptionKind::kFlag, "",
                                        "contact nothing, whatever is missing"};
@@ -44,9 +50,28 @@ struct Machine {
   static Result<std::unique_ptr<Machine>> create(const Arguments& arguments);
 };
 
-/// Loads MODEL's weights. The machine must outlive the model.
-Result<std::unique_ptr<runtime::Model>> load_model(Context& context, const std::string& name,
-                                                   Machine& machine);
+/// MODEL's file and numbers; no weights read.
+Result<std::unique_ptr<runtime::Model>> open_model(Context& context, const std::string& name);
+
+/// Plans memory for `workload` by --memory, then loads what the plan pins and starts streaming the
+/// rest. What the command needs beside (tokenizer, texts) exists already, so that the plan can
+/// count it. A note on stderr says so where weights are streamed unasked. The machine must outlive
+/// the model.
+Result<runtime::MemoryPlan> load_weights(Context& context, const Arguments& arguments,
+                                         runtime::Model& model, runtime::Workload workload,
+                                         Machine& machine, bool read_ahead = true);
+
+/// One line for people: what is streamed, how, and how often a worker had to wait for it.
+std::string streaming_line(const runtime::MemoryPlan& plan, const runtime::PanelRing& ring);
+
+/// An evaluator for `context_length` tokens, its weights loaded by --memory.
+struct LoadedEvaluator {
+  runtime::MemoryPlan plan;
+  std::unique_ptr<runtime::Evaluator> evaluator;
+};
+Result<LoadedEvaluator> load_evaluator(Context& context, const Arguments& arguments,
+                                       runtime::Model& model, Machine& machine, ops::CacheType type,
+                                       uint64_t context_length, size_t slice);
 
 Result<ops::CacheType> cache_type(const Arguments& arguments, ops::CacheType otherwise);
 

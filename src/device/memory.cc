@@ -1,15 +1,16 @@
 #include "device/memory.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "device/control_groups.h"
 
 namespace freehold::device {
 
@@ -133,24 +134,74 @@ void Buffer::reset() {
   mapped_ = 0;
 }
 
-uint64_t peak_resident_bytes() {
-  const int file = ::open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-  if (file < 0) return 0;
-  std::string text(16384, '\0');
-  const ssize_t got = ::read(file, text.data(), text.size());
-  ::close(file);
-  if (got <= 0) return 0;
-  text.resize(static_cast<size_t>(got));
+namespace {
+
+/// The number before " kB" on the line of `text` that starts with `label`; 0 where there is none.
+uint64_t kilobytes_of(std::string_view text, std::string_view label) {
   for (std::string_view line : base::split(text, '\n')) {
-    constexpr std::string_view kLabel = "VmHWM:";
-    if (!line.starts_with(kLabel) || !line.ends_with(" kB")) continue;
-    line.remove_prefix(kLabel.size());
+    if (!line.starts_with(label) || !line.ends_with(" kB")) continue;
+    line.remove_prefix(label.size());
     line.remove_suffix(3);
     while (!line.empty() && (line.front() == ' ' || line.front() == '\t')) line.remove_prefix(1);
     const auto kilobytes = base::parse_integer(line);
     return kilobytes.ok() ? static_cast<uint64_t>(kilobytes.value()) * 1024 : 0;
   }
   return 0;
+}
+
+/// The whole number that a small file holds; nothing for "max" and for v1's "no limit".
+std::optional<double> bytes_in(const std::string& path) {
+  const auto bytes = base::parse_integer(trimmed(read_system_file(path)));
+  constexpr int64_t kNoLimit = int64_t{1} << 60;
+  if (!bytes.ok() || bytes.value() < 0 || bytes.value() >= kNoLimit) return std::nullopt;
+  return static_cast<double>(bytes.value());
+}
+
+/// Bytes of the lines of memory.stat that are pages of files: given back when memory runs short.
+double file_pages(const std::string& folder, std::string_view prefix) {
+  double sum = 0;
+  const std::string text = read_system_file(folder + "/memory.stat");
+  for (const std::string_view line : base::split(trimmed(text), '\n')) {
+    const auto words = base::split(line, ' ');
+    if (words.size() != 2 || !words[0].starts_with(prefix)) continue;
+    const std::string_view name = words[0].substr(prefix.size());
+    if (name != "inactive_file" && name != "active_file") continue;
+    const auto bytes = base::parse_integer(words[1]);
+    if (bytes.ok()) sum += static_cast<double>(bytes.value());
+  }
+  return sum;
+}
+
+std::optional<double> left_in(const std::string& folder, const char* limit, const char* usage,
+                              std::string_view stat_prefix) {
+  const auto most = bytes_in(folder + limit);
+  const auto used = bytes_in(folder + usage);
+  if (!most || !used) return std::nullopt;
+  return std::max(0.0, *most - *used + file_pages(folder, stat_prefix));
+}
+
+std::optional<double> left_v2(const std::string& folder) {
+  return left_in(folder, "/memory.max", "/memory.current", "");
+}
+
+std::optional<double> left_v1(const std::string& folder) {
+  return left_in(folder, "/memory.limit_in_bytes", "/memory.usage_in_bytes", "total_");
+}
+
+}  // namespace
+
+uint64_t peak_resident_bytes() {
+  return kilobytes_of(read_system_file("/proc/self/status"), "VmHWM:");
+}
+
+uint64_t resident_bytes() { return kilobytes_of(read_system_file("/proc/self/status"), "VmRSS:"); }
+
+uint64_t available_bytes(const std::string& root) {
+  uint64_t least = kilobytes_of(read_system_file(root + "/proc/meminfo"), "MemAvailable:");
+  constexpr std::string_view kMounts[] = {"memory"};
+  const auto group = tightest_in_control_groups(root, {"memory", kMounts, left_v2, left_v1});
+  if (group) least = std::min(least, static_cast<uint64_t>(*group));
+  return least;
 }
 
 }  // namespace freehold::device

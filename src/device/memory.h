@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -68,5 +69,13 @@ class Buffer {
 
 /// Largest resident size of this process so far, in bytes (VmHWM); 0 where the system does not say.
 uint64_t peak_resident_bytes();
+
+/// Resident size of this process now, in bytes (VmRSS); 0 where the system does not say.
+uint64_t resident_bytes();
+
+/// Bytes that may still be taken without swapping or being killed: what the machine has left, or
+/// what is left in the tightest memory control group (v1 and v2) where that is less; pages of files
+/// count as left. `root` is "" but in tests. 0 where the system does not say.
+uint64_t available_bytes(const std::string& root);
 
 }  // namespace freehold::device

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/crc32c.h"
 
 namespace freehold::io {
@@ -12,11 +13,11 @@ namespace freehold::io {
 namespace {
 
 constexpr std::string_view kMagic = "FHCRC32C";
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr size_t kHeaderBytes = 24;
 constexpr size_t kTrailerBytes = 4;
-// 4 MiB of table covers 4 TiB of model.
-constexpr uint64_t kTableBytesMax = 4u << 20;
+// 256 MiB of table cover 1 TiB of model.
+constexpr uint64_t kTableBytesMax = 256u << 20;
 
 template <class Number>
 void append_le(std::string& text, Number number) {
@@ -36,17 +37,17 @@ Error damaged(const std::string& what) {
 
 }  // namespace
 
-uint64_t PanelChecksums::panel_bytes(size_t index) const {
-  const uint64_t start = static_cast<uint64_t>(index) * kChecksumPanelBytes;
-  return start >= file_bytes ? 0 : std::min<uint64_t>(kChecksumPanelBytes, file_bytes - start);
+uint64_t PanelChecksums::unit_bytes(size_t index) const {
+  const uint64_t start = static_cast<uint64_t>(index) * kChecksumUnitBytes;
+  return start >= file_bytes ? 0 : std::min<uint64_t>(kChecksumUnitBytes, file_bytes - start);
 }
 
 std::string PanelChecksums::encode() const {
   std::string text(kMagic);
   append_le(text, kVersion);
-  append_le(text, kChecksumPanelBytes);
+  append_le(text, kChecksumUnitBytes);
   append_le(text, file_bytes);
-  for (const uint32_t panel : panels) append_le(text, panel);
+  for (const uint32_t unit : units) append_le(text, unit);
   append_le(text, checksum_of(text));
   return text;
 }
@@ -64,20 +65,20 @@ Result<PanelChecksums> PanelChecksums::parse(std::string_view text) {
     return Error{
         ErrorCode::kRefused,
         fmt::format("the checksum table has version {}, this program knows {}", version, kVersion),
-        "use a newer freehold"};
+        "pull or import the model again with this program"};
   }
   PanelChecksums made;
   made.file_bytes = base::load_le<uint64_t>(text.data() + 16);
   const size_t count = (body.size() - kHeaderBytes) / 4;
   const bool whole = (body.size() - kHeaderBytes) % 4 == 0;
   const uint64_t wanted =
-      made.file_bytes / kChecksumPanelBytes + (made.file_bytes % kChecksumPanelBytes != 0 ? 1 : 0);
+      made.file_bytes / kChecksumUnitBytes + (made.file_bytes % kChecksumUnitBytes != 0 ? 1 : 0);
   if (!whole || count != wanted ||
-      base::load_le<uint32_t>(text.data() + 12) != kChecksumPanelBytes) {
+      base::load_le<uint32_t>(text.data() + 12) != kChecksumUnitBytes) {
     return damaged("has the wrong length");
   }
   for (size_t i = 0; i < count; ++i) {
-    made.panels.push_back(base::load_le<uint32_t>(text.data() + kHeaderBytes + 4 * i));
+    made.units.push_back(base::load_le<uint32_t>(text.data() + kHeaderBytes + 4 * i));
   }
   return made;
 }
@@ -85,12 +86,12 @@ Result<PanelChecksums> PanelChecksums::parse(std::string_view text) {
 void PanelChecksumBuilder::add(std::span<const std::byte> bytes) {
   made_.file_bytes += bytes.size();
   while (!bytes.empty()) {
-    const size_t count = std::min<size_t>(bytes.size(), kChecksumPanelBytes - filled_);
+    const size_t count = std::min<size_t>(bytes.size(), kChecksumUnitBytes - filled_);
     current_ = base::crc32c(bytes.first(count), current_);
     filled_ += static_cast<uint32_t>(count);
     bytes = bytes.subspan(count);
-    if (filled_ == kChecksumPanelBytes) {
-      made_.panels.push_back(current_);
+    if (filled_ == kChecksumUnitBytes) {
+      made_.units.push_back(current_);
       current_ = 0;
       filled_ = 0;
     }
@@ -98,7 +99,7 @@ void PanelChecksumBuilder::add(std::span<const std::byte> bytes) {
 }
 
 PanelChecksums PanelChecksumBuilder::finish() && {
-  if (filled_ > 0) made_.panels.push_back(current_);
+  if (filled_ > 0) made_.units.push_back(current_);
   return std::move(made_);
 }
 
@@ -113,16 +114,22 @@ Result<PanelChecksums> read_panel_checksums(FileSystem& files, const std::string
   return Error{error.code, path + ": " + error.message, error.hint};
 }
 
-Status check_panel(const PanelChecksums& checksums, size_t index, std::span<const std::byte> bytes,
-                   const std::string& path) {
-  if (index < checksums.panels.size() && bytes.size() == checksums.panel_bytes(index) &&
-      base::crc32c(bytes) == checksums.panels[index]) {
-    return {};
+Status check_units(const PanelChecksums& checksums, uint64_t offset,
+                   std::span<const std::byte> bytes, const std::string& path) {
+  CHECK(offset % kChecksumUnitBytes == 0);
+  for (size_t index = offset / kChecksumUnitBytes; !bytes.empty(); ++index) {
+    const uint64_t unit = checksums.unit_bytes(index);
+    if (unit == 0 || unit > bytes.size()) return {};
+    const auto whole = bytes.first(static_cast<size_t>(unit));
+    if (index >= checksums.units.size() || base::crc32c(whole) != checksums.units[index]) {
+      return Error{ErrorCode::kDamaged,
+                   fmt::format("{} is damaged in the {} bytes from byte {}", path, unit,
+                               static_cast<uint64_t>(index) * kChecksumUnitBytes),
+                   "remove the model and pull or import it again"};
+    }
+    bytes = bytes.subspan(whole.size());
   }
-  return Error{ErrorCode::kDamaged,
-               fmt::format("{} is damaged in the 4 MiB from byte {}", path,
-                           static_cast<uint64_t>(index) * kChecksumPanelBytes),
-               "remove the model and pull or import it again"};
+  return {};
 }
 
 }  // namespace freehold::io

@@ -1,10 +1,11 @@
 #pragma once
-// A CRC32C for every 4 MiB of a model's file, made when it came into the store, so that every piece
-// read later can be checked before it is used. Stored beside the model as MODEL.crc32c. Not proof
-// of origin: the store's SHA-256 is.
+// A CRC32C for every 16 KiB of a model's file, made when it came into the store, so that every
+// panel read later can be checked before it is used. Stored beside the model as MODEL.crc32c. Not
+// proof of origin: the store's SHA-256 is. Units are small so that any rows of any tensor are
+// covered by whole units at little more reading; a table takes 1/4096 of the model.
 //
-// The file, little-endian: "FHCRC32C", u32 version 1, u32 bytes of a panel, u64 bytes of the model,
-// u32 CRC32C of each panel in order (the last may be shorter), u32 CRC32C of all of the above.
+// The file, little-endian: "FHCRC32C", u32 version 2, u32 bytes of a unit, u64 bytes of the model,
+// u32 CRC32C of each unit in order (the last may be shorter), u32 CRC32C of all of the above.
 
 #include <cstdint>
 #include <span>
@@ -17,17 +18,17 @@
 
 namespace freehold::io {
 
-inline constexpr uint32_t kChecksumPanelBytes = 4u << 20;  // the design's largest panel
+inline constexpr uint32_t kChecksumUnitBytes = 16u << 10;
 
 struct PanelChecksums {
   uint64_t file_bytes = 0;
-  std::vector<uint32_t> panels;
+  std::vector<uint32_t> units;
 
   bool operator==(const PanelChecksums&) const = default;
-  /// Bytes in panel `index`.
-  uint64_t panel_bytes(size_t index) const;
+  /// Bytes in unit `index`.
+  uint64_t unit_bytes(size_t index) const;
   std::string encode() const;
-  /// kDamaged where the text is not a whole table, kRefused for a newer version.
+  /// kDamaged where the text is not a whole table, kRefused for another version.
   static Result<PanelChecksums> parse(std::string_view text);
 };
 
@@ -49,8 +50,10 @@ std::string panel_checksums_path(const std::string& model_path);
 /// The table beside a model. kNotFound where there is none.
 Result<PanelChecksums> read_panel_checksums(FileSystem& files, const std::string& model_path);
 
-/// kDamaged, with the offset, where `bytes` are not what panel `index` was.
-Status check_panel(const PanelChecksums& checksums, size_t index, std::span<const std::byte> bytes,
-                   const std::string& path);
+/// Checks the whole units in `bytes`, which start at `offset` of the file, a multiple of the unit.
+/// Where the file ends within them its last unit is whole too; a part of a unit at their end is not
+/// looked at. kDamaged, with the offset, where a unit is not what it was.
+Status check_units(const PanelChecksums& checksums, uint64_t offset,
+                   std::span<const std::byte> bytes, const std::string& path);
 
 }  // namespace freehold::io

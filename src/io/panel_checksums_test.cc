@@ -24,34 +24,39 @@ PanelChecksums checksums_of(std::span<const std::byte> bytes, size_t step) {
 }
 
 TEST(PanelChecksums, DoNotDependOnHowBytesCome) {
-  const auto bytes = model_of(2 * kChecksumPanelBytes + 17);
+  const auto bytes = model_of(2 * kChecksumUnitBytes + 17);
   const PanelChecksums whole = checksums_of(bytes, bytes.size());
-  EXPECT_EQ(whole.panels.size(), 3u);
-  EXPECT_EQ(whole.panel_bytes(2), 17u);
+  EXPECT_EQ(whole.units.size(), 3u);
+  EXPECT_EQ(whole.unit_bytes(2), 17u);
   EXPECT_EQ(checksums_of(bytes, 999'983), whole);
-  const auto exact = model_of(kChecksumPanelBytes);
-  EXPECT_EQ(checksums_of(exact, 4096).panels.size(), 1u);
-  EXPECT_EQ(checksums_of({}, 1).panels.size(), 0u);
+  const auto exact = model_of(kChecksumUnitBytes);
+  EXPECT_EQ(checksums_of(exact, 4096).units.size(), 1u);
+  EXPECT_EQ(checksums_of({}, 1).units.size(), 0u);
 }
 
 TEST(PanelChecksums, FindDamage) {
-  auto bytes = model_of(kChecksumPanelBytes + 5);
+  auto bytes = model_of(3 * kChecksumUnitBytes + 5);
   const PanelChecksums table = checksums_of(bytes, bytes.size());
-  const auto first = std::span(bytes).first(kChecksumPanelBytes);
-  const auto second = std::span(bytes).subspan(kChecksumPanelBytes);
-  check_panel(table, 0, first, "m").value();
-  check_panel(table, 1, second, "m").value();
-  EXPECT_FALSE(check_panel(table, 1, first, "m").ok());
-  EXPECT_FALSE(check_panel(table, 2, {}, "m").ok());
-  EXPECT_FALSE(check_panel(table, 1, second.first(4), "m").ok());
-  bytes[kChecksumPanelBytes + 2] ^= std::byte{1};
-  const Status found = check_panel(table, 1, second, "m");
-  EXPECT_EQ(found.error().code, ErrorCode::kDamaged);
-  EXPECT_NE(found.error().message.find("4194304"), std::string::npos);
+  const std::span<const std::byte> all(bytes);
+  check_units(table, 0, all, "m").value();
+  check_units(table, kChecksumUnitBytes, all.subspan(kChecksumUnitBytes), "m").value();
+  // The file's end makes a whole unit; the end of the bytes given does not.
+  check_units(table, 0, all.first(kChecksumUnitBytes + 100), "m").value();
+  EXPECT_FALSE(check_units(table, 0, all.subspan(kChecksumUnitBytes), "m").ok());
+  for (const size_t damaged :
+       {size_t{0}, size_t{2 * kChecksumUnitBytes + 2}, size_t{3 * kChecksumUnitBytes + 4}}) {
+    bytes[damaged] ^= std::byte{1};
+    const Status found = check_units(table, 0, bytes, "m");
+    ASSERT_FALSE(found.ok()) << damaged;
+    EXPECT_EQ(found.error().code, ErrorCode::kDamaged);
+    const size_t unit = damaged / kChecksumUnitBytes * kChecksumUnitBytes;
+    EXPECT_NE(found.error().message.find(std::to_string(unit)), std::string::npos);
+    bytes[damaged] ^= std::byte{1};
+  }
 }
 
 TEST(PanelChecksums, TableSurvivesTheDiskAndRefusesDamage) {
-  const PanelChecksums table = checksums_of(model_of(9'000'000), 65'536);
+  const PanelChecksums table = checksums_of(model_of(200'000), 65'536);
   const std::string text = table.encode();
   SimulatedFileSystem disk;
   disk.put("/m.crc32c", text);

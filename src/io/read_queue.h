@@ -29,8 +29,8 @@ class DirectFile {
   virtual const std::string& path() const = 0;
   /// Offsets, lengths and addresses of reads are multiples of this: a power of two, at least 512.
   virtual size_t alignment() const = 0;
-  /// False where the file system has no direct reads (tmpfs, some network and overlay systems): then
-  /// reads go through the page cache, and what was read is dropped from it behind them.
+  /// False where the file system has no direct reads (tmpfs, some network and overlay systems):
+  /// then reads go through the page cache, and what was read is dropped from it behind them.
   virtual bool is_direct() const = 0;
 };
 

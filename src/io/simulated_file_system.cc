@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 
+#include "base/check.h"
 #include "base/random.h"
 #include "io/transfer.h"
 
@@ -96,6 +97,29 @@ struct SimulatedFileSystem::Disk {
   uint64_t changes = 0;
   uint64_t changes_until_power_loss = std::numeric_limits<uint64_t>::max();
   std::function<void()> on_wait;
+  uint64_t read_order = 0;
+  struct Flip {
+    std::string path;
+    uint64_t offset;
+    int bit;
+  };
+  std::vector<Flip> flips;
+
+  /// One call that reads: what a fault, a short read or the end of the file leave of it.
+  CallResult read(const Inode& inode, const std::string& path, uint64_t at,
+                  std::span<std::byte> piece) {
+    if (const int error = strike(DiskOperation::kRead, path)) return CallResult{-1, error};
+    const std::string& content = inode.content;
+    if (at >= content.size()) return CallResult{0, 0};
+    size_t count = std::min<size_t>(piece.size(), content.size() - static_cast<size_t>(at));
+    if (bytes_per_call > 0) count = std::min(count, bytes_per_call);
+    std::memcpy(piece.data(), content.data() + at, count);
+    for (const Flip& flip : flips) {
+      if (flip.path != path || flip.offset < at || flip.offset >= at + count) continue;
+      piece[flip.offset - at] ^= std::byte{1} << flip.bit;
+    }
+    return CallResult{static_cast<int64_t>(count), 0};
+  }
 
   /// The errno this call fails with, 0 where it may go on. Interrupted calls are asked again by the
   /// loops of transfer.h; for single calls EINTR is not a failure.
@@ -200,6 +224,85 @@ struct SimulatedFileSystem::Disk {
   }
 };
 
+/// A file's identity as the disk says it now; with its mutex held.
+static Result<FileIdentity> simulated_identity(int error, const Inode& inode,
+                                               const std::string& path) {
+  if (error != 0) return system_error(error, "look at", path);
+  return FileIdentity{1, inode.number, inode.content.size(), inode.modified};
+}
+
+class SimulatedFileSystem::Direct final : public DirectFile {
+ public:
+  static constexpr size_t kAlignment = 512;  // the least there is, so that more must be asked for
+  Direct(std::shared_ptr<Disk> disk, InodePointer inode, std::string path)
+      : disk_(std::move(disk)),
+        inode_(std::move(inode)),
+        path_(std::move(path)),
+        size_(inode_->content.size()) {}
+  uint64_t size() const override { return size_; }
+  Result<FileIdentity> identity() override {
+    const std::lock_guard<std::mutex> guard(disk_->mutex);
+    return simulated_identity(disk_->strike(DiskOperation::kStat, path_), *inode_, path_);
+  }
+  const std::string& path() const override { return path_; }
+  size_t alignment() const override { return kAlignment; }
+  bool is_direct() const override { return true; }
+  const Inode& inode() const { return *inode_; }
+
+ private:
+  std::shared_ptr<Disk> disk_;
+  InodePointer inode_;
+  std::string path_;
+  uint64_t size_;
+};
+
+class SimulatedFileSystem::Queue final : public ReadQueue {
+ public:
+  Queue(std::shared_ptr<Disk> disk, size_t depth)
+      : disk_(std::move(disk)), depth_(depth), order_(disk_->read_order) {}
+  const char* name() const override { return "simulated"; }
+  size_t depth() const override { return depth_; }
+  size_t serving_threads() const override { return 0; }
+  void serve() override {}
+  void close() override {}
+
+  Status submit(const QueuedRead& read) override {
+    const size_t unit = read.file->alignment();
+    CHECK(waiting_.size() < depth_ && read.offset % unit == 0 && read.into.size() % unit == 0 &&
+          reinterpret_cast<uintptr_t>(read.into.data()) % unit == 0);
+    waiting_.push_back(read);
+    return {};
+  }
+
+  size_t wait(std::span<FinishedRead> finished) override {
+    CHECK(!waiting_.empty() && !finished.empty());
+    const std::lock_guard<std::mutex> guard(disk_->mutex);
+    const size_t chosen =
+        disk_->read_order == 0 ? 0 : order_.below(static_cast<uint32_t>(waiting_.size()));
+    const QueuedRead read = waiting_[chosen];
+    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(chosen));
+    finished[0] = {read.tag, read_now(read)};
+    return 1;
+  }
+
+ private:
+  Status read_now(const QueuedRead& read) {
+    const auto& file = *static_cast<Direct*>(read.file);
+    const size_t got = TRY(read_in_pieces(
+        file.path(), read.offset, read.into, [&](uint64_t at, std::span<std::byte> piece) {
+          return disk_->read(file.inode(), file.path(), at, piece);
+        }));
+    if (got >= read.bytes_needed) return {};
+    return Error{ErrorCode::kDamaged, file.path() + " ends before the bytes that were expected",
+                 "the file was cut; fetch it again"};
+  }
+
+  std::shared_ptr<Disk> disk_;
+  size_t depth_;
+  base::RandomStream order_;
+  std::vector<QueuedRead> waiting_;
+};
+
 class SimulatedFileSystem::Reader final : public ReadableFile {
  public:
   Reader(std::shared_ptr<Disk> disk, InodePointer inode, std::string path)
@@ -211,26 +314,18 @@ class SimulatedFileSystem::Reader final : public ReadableFile {
   Result<size_t> read_at(uint64_t offset, std::span<std::byte> into) override {
     const std::lock_guard<std::mutex> guard(disk_->mutex);
     return read_in_pieces(path_, offset, into, [this](uint64_t at, std::span<std::byte> piece) {
-      if (const int error = disk_->strike(DiskOperation::kRead, path_)) {
-        return CallResult{-1, error};
-      }
-      const std::string& content = inode_->content;
-      if (at >= content.size()) return CallResult{0, 0};
-      size_t count = std::min<size_t>(piece.size(), content.size() - static_cast<size_t>(at));
-      if (disk_->bytes_per_call > 0) count = std::min(count, disk_->bytes_per_call);
-      std::memcpy(piece.data(), content.data() + at, count);
-      return CallResult{static_cast<int64_t>(count), 0};
+      return disk_->read(*inode_, path_, at, piece);
     });
   }
   uint64_t size() const override { return size_; }
   Result<FileIdentity> identity() override {
     const std::lock_guard<std::mutex> guard(disk_->mutex);
-    if (const int error = disk_->strike(DiskOperation::kStat, path_)) {
-      return system_error(error, "look at", path_);
-    }
-    return FileIdentity{1, inode_->number, inode_->content.size(), inode_->modified};
+    return simulated_identity(disk_->strike(DiskOperation::kStat, path_), *inode_, path_);
   }
   const std::string& path() const override { return path_; }
+  Result<std::unique_ptr<DirectFile>> open_direct() override {
+    return std::unique_ptr<DirectFile>(std::make_unique<Direct>(disk_, inode_, path_));
+  }
 
  private:
   std::shared_ptr<Disk> disk_;
@@ -524,6 +619,32 @@ void SimulatedFileSystem::fail(DiskFault fault) {
   disk_->rules.push_back({std::move(fault), 0});
 }
 
+void SimulatedFileSystem::set_read_order(uint64_t seed) {
+  const std::lock_guard<std::mutex> guard(disk_->mutex);
+  disk_->read_order = seed;
+}
+
+void SimulatedFileSystem::flip_on_the_way(const std::string& path, uint64_t offset, int bit) {
+  const std::lock_guard<std::mutex> guard(disk_->mutex);
+  disk_->flips.push_back({path, offset, bit});
+}
+
+void SimulatedFileSystem::overwrite(const std::string& path, uint64_t offset,
+                                    std::string_view bytes) {
+  const std::lock_guard<std::mutex> guard(disk_->mutex);
+  const InodePointer inode = disk_->find(normal_path(path));
+  CHECK(inode != nullptr && offset + bytes.size() <= inode->content.size());
+  inode->content.replace(offset, bytes.size(), bytes);
+  inode->durable = inode->content;
+  inode->modified = ++disk_->ticks;
+}
+
+Result<std::unique_ptr<ReadQueue>> SimulatedFileSystem::make_read_queue(ReadBackend,
+                                                                        ReadQueueOptions options) {
+  return std::unique_ptr<ReadQueue>(
+      std::make_unique<Queue>(disk_, std::max<size_t>(1, options.depth)));
+}
+
 void SimulatedFileSystem::set_random_faults(uint64_t seed, float probability) {
   const std::lock_guard<std::mutex> guard(disk_->mutex);
   disk_->random.emplace(seed);
@@ -533,6 +654,7 @@ void SimulatedFileSystem::set_random_faults(uint64_t seed, float probability) {
 void SimulatedFileSystem::clear_faults() {
   const std::lock_guard<std::mutex> guard(disk_->mutex);
   disk_->rules.clear();
+  disk_->flips.clear();
   disk_->random.reset();
 }
 

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "io/file.h"
+#include "io/read_queue.h"
 
 namespace freehold::io {
 
@@ -60,6 +61,9 @@ class SimulatedFileSystem final : public FileSystem {
   Result<uint64_t> free_bytes(const std::string& path) override;
   /// Never sleeps: a lock held elsewhere is nullptr at once, after `on_wait` was called.
   Result<std::unique_ptr<FileLock>> lock(const std::string& path, int wait_ms) override;
+  /// Reads are made when they are waited for, in an order that set_read_order picks.
+  Result<std::unique_ptr<ReadQueue>> make_read_queue(ReadBackend backend,
+                                                     ReadQueueOptions options) override;
 
   // What a test does behind the program's back. None of these fail or count as operations.
 
@@ -74,6 +78,13 @@ class SimulatedFileSystem final : public FileSystem {
   /// Calls move at most `bytes` at a time (0: as asked), so that every loop is walked.
   void set_bytes_per_call(size_t bytes);
   void fail(DiskFault fault);
+  /// Reads in flight finish in an order picked by `seed`; 0: as they were submitted.
+  void set_read_order(uint64_t seed);
+  /// Flips bit `bit` of byte `offset` in every read of the file from now on, while the file itself
+  /// and its identity stay as they are: a failing cable or memory.
+  void flip_on_the_way(const std::string& path, uint64_t offset, int bit);
+  /// Overwrites bytes of a file in place.
+  void overwrite(const std::string& path, uint64_t offset, std::string_view bytes);
   /// Each operation fails with EIO with this probability, by `seed`.
   void set_random_faults(uint64_t seed, float probability);
   void clear_faults();
@@ -95,6 +106,8 @@ class SimulatedFileSystem final : public FileSystem {
  private:
   struct Disk;
   class Reader;
+  class Direct;
+  class Queue;
   class Writer;
   class Lock;
   std::shared_ptr<Disk> disk_;

@@ -10,6 +10,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "io/descriptor.h"
+#include "io/direct_file.h"
 #include "io/file.h"
 #include "io/transfer.h"
 
@@ -18,43 +20,6 @@ namespace freehold::io {
 namespace {
 
 constexpr int kLockPoll_ms = 20;  // how often a waiting lock asks again
-
-/// Owns one descriptor.
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  int get() const { return number_; }
-  int release() { return std::exchange(number_, -1); }
-
- private:
-  int number_;
-};
-
-Result<Descriptor> open_descriptor(const std::string& path, int flags, const char* action) {
-  while (true) {
-    const int number = ::open(path.c_str(), flags | O_CLOEXEC, 0666);
-    if (number >= 0) return Descriptor(number);
-    if (errno != EINTR) return system_error(errno, action, path);
-  }
-}
-
-FileIdentity identity_of(const struct stat& status) {
-  FileIdentity identity;
-  identity.device = static_cast<uint64_t>(status.st_dev);
-  identity.inode = static_cast<uint64_t>(status.st_ino);
-  identity.size = static_cast<uint64_t>(status.st_size);
-  identity.modified_ns =
-      static_cast<int64_t>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec;
-  return identity;
-}
 
 /// 0, or the errno of a failed fsync.
 int sync_descriptor(int number) {
@@ -83,6 +48,9 @@ class SystemReadableFile final : public ReadableFile {
     return identity_of(status);
   }
   const std::string& path() const override { return path_; }
+  Result<std::unique_ptr<DirectFile>> open_direct() override {
+    return SystemDirectFile::reopen(descriptor_.get(), path_);
+  }
 
  private:
   Descriptor descriptor_;
@@ -251,6 +219,15 @@ class SystemFileSystem final : public FileSystem {
       waited_ms += pause_ms;
     }
     return std::unique_ptr<FileLock>(std::make_unique<SystemFileLock>(std::move(descriptor)));
+  }
+
+  Result<std::unique_ptr<ReadQueue>> make_read_queue(ReadBackend backend,
+                                                     ReadQueueOptions options) override {
+    if (backend != ReadBackend::kThreads) {
+      auto ring = make_uring_read_queue(options);
+      if (ring.ok() || backend == ReadBackend::kUring) return ring;
+    }
+    return make_thread_read_queue(options);
   }
 };
 

@@ -121,9 +121,9 @@ Status Store::verify(std::string_view name, Observer& observer) const {
   }
   std::vector<std::string> places;
   constexpr size_t kPlacesMax = 4;
-  for (size_t i = 0; kept.ok() && i < panels.panels.size() && places.size() < kPlacesMax; ++i) {
-    if (i < kept->panels.size() && kept->panels[i] == panels.panels[i]) continue;
-    places.push_back(base::human_bytes(static_cast<uint64_t>(i) * io::kChecksumPanelBytes));
+  for (size_t i = 0; kept.ok() && i < panels.units.size() && places.size() < kPlacesMax; ++i) {
+    if (i < kept->units.size() && kept->units[i] == panels.units[i]) continue;
+    places.push_back(base::human_bytes(static_cast<uint64_t>(i) * io::kChecksumUnitBytes));
   }
   return Error{
       ErrorCode::kDamaged,

@@ -5,8 +5,10 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "cli/session.h"
 #include "device/bandwidth.h"
+#include "device/disk_bandwidth.h"
 #include "runtime/executor/executor.h"
 
 namespace freehold::cli {
@@ -15,6 +17,7 @@ namespace {
 
 constexpr uint64_t kBandwidthBlock = uint64_t{1} << 30;
 constexpr size_t kPassColumns = 512;
+constexpr size_t kPassColumnsMin = 32;
 
 constexpr Option kOptions[] = {
     {"--prompt-tokens", 'p', OptionKind::kInteger, "N", "tokens of the prefill test; default 512"},
@@ -27,6 +30,9 @@ constexpr Option kOptions[] = {
     kIsaOption,
     kKvOption,
     kMemoryOption,
+    kReadsOption,
+    {"--no-read-ahead", 0, OptionKind::kFlag, "",
+     "read streamed weights only when they are wanted: what reading ahead is worth"},
     kJsonOption,
 };
 
@@ -43,32 +49,40 @@ struct Plan {
   std::vector<int32_t> columns;
 };
 
+runtime::Workload workload_of(const Plan& plan, ops::CacheType type) {
+  uint32_t widest = 1;
+  for (const int32_t columns : plan.columns) {
+    widest = std::max(widest, static_cast<uint32_t>(columns));
+  }
+  return {.cache_type = type,
+          .positions = std::max({plan.prompt, plan.decode + 1, widest}),
+          .sequences = 1,
+          .columns_max = std::max<size_t>(widest, std::min<size_t>(kPassColumns, plan.prompt)),
+          .columns_min = std::max<size_t>(widest, kPassColumnsMin),
+          .logits_max = widest};
+}
+
 /// Runs passes of made-up tokens; the clock is the only thing it looks at.
 class Bench {
  public:
   Bench(Context& context, const runtime::Model& model) : context_(context), model_(model) {}
 
   static Result<std::unique_ptr<Bench>> create(Context& context, const runtime::Model& model,
-                                               Machine& machine, ops::CacheType type,
-                                               const Plan& plan) {
+                                               Machine& machine, const runtime::Workload& workload,
+                                               const runtime::MemoryPlan& memory) {
     auto bench = std::make_unique<Bench>(context, model);
-    uint32_t widest = 1;
-    for (const int32_t columns : plan.columns) {
-      widest = std::max(widest, static_cast<uint32_t>(columns));
-    }
-    const uint32_t positions = std::max({plan.prompt, plan.decode + 1, widest});
     bench->cache_ = TRY(runtime::Cache::create(
-        machine.account, runtime::cache_spec(model.parameters(), type, positions, 1)));
-    bench->executor_ = TRY(runtime::Executor::create(
-        {.architecture = model.architecture(),
-         .parameters = model.parameters(),
-         .weights = model.weights(),
-         .pool = *machine.pool,
-         .account = machine.account,
-         .isa = machine.isa,
-         .cache_type = type,
-         .columns_max = std::max<size_t>(widest, std::min<size_t>(kPassColumns, plan.prompt)),
-         .logits_max = widest}));
+        machine.account,
+        runtime::cache_spec(model.parameters(), workload.cache_type, workload.positions, 1)));
+    bench->executor_ = TRY(runtime::Executor::create({.architecture = model.architecture(),
+                                                      .parameters = model.parameters(),
+                                                      .weights = model.weights(),
+                                                      .pool = *machine.pool,
+                                                      .account = machine.account,
+                                                      .isa = machine.isa,
+                                                      .cache_type = workload.cache_type,
+                                                      .columns_max = memory.columns_max,
+                                                      .logits_max = memory.logits_max}));
     return bench;
   }
 
@@ -138,23 +152,41 @@ struct Report {
   double prefill = 0;
   double decode = 0;
   std::vector<std::pair<int32_t, double>> columns_ms;
-  device::Bandwidth bandwidth;
+  device::Bandwidth bandwidth;  // of memory; not measured beside a budget, which it would break
+  double disk_bandwidth = 0;    // where weights are streamed
+  double read_per_token = 0;    // bytes from the disk, measured
+  runtime::MemoryPlan memory;
+
+  /// A of docs/ARCHITECTURE.md, section "Memory".
+  double amplification() const {
+    const uint64_t room =
+        memory.budget > memory.overhead_bytes() ? memory.budget - memory.overhead_bytes() : 0;
+    const uint64_t whole = memory.bytes_per_pass();
+    const auto must_read = static_cast<double>(whole - std::min(whole, room));
+    return decode * must_read / disk_bandwidth;
+  }
 };
 
-Result<Report> measure(Bench& bench, const Plan& plan) {
-  Report report;
+Status measure(Bench& bench, const Plan& plan, const runtime::PanelRing* ring, Report& report) {
   std::vector<double> prefill;
   std::vector<double> decode;
+  std::vector<double> read_per_token;
   // One round that is not counted: pages, caches and clocks settle.
   for (int64_t round = -1; round < plan.rounds; ++round) {
     const double prompt_seconds = plan.prompt > 0 ? TRY(bench.prefill(plan.prompt)) : 0;
+    const uint64_t read_before = ring == nullptr ? 0 : ring->statistics().bytes_read;
     const double decode_seconds = plan.decode > 0 ? TRY(bench.decode(plan.decode)) : 0;
     if (round < 0) continue;
+    if (ring != nullptr && plan.decode > 0) {
+      const auto read = static_cast<double>(ring->statistics().bytes_read - read_before);
+      read_per_token.push_back(read / (plan.decode + 1));
+    }
     if (plan.prompt > 0) prefill.push_back(plan.prompt / prompt_seconds);
     if (plan.decode > 0) decode.push_back(plan.decode / decode_seconds);
   }
   if (!prefill.empty()) report.prefill = median(prefill);
   if (!decode.empty()) report.decode = median(decode);
+  if (!read_per_token.empty()) report.read_per_token = median(read_per_token);
   for (const int32_t count : plan.columns) {
     std::vector<double> seconds;
     for (int64_t round = 0; round < plan.rounds; ++round) {
@@ -162,7 +194,7 @@ Result<Report> measure(Bench& bench, const Plan& plan) {
     }
     report.columns_ms.emplace_back(count, median(seconds) * 1e3);
   }
-  return report;
+  return {};
 }
 
 Result<Plan> plan_of(const Arguments& arguments) {
@@ -181,6 +213,21 @@ Result<Plan> plan_of(const Arguments& arguments) {
   return plan;
 }
 
+void streaming_fields(base::JsonWriter& json, const Report& report,
+                      const runtime::PanelRing& ring) {
+  const runtime::PanelRing::Statistics statistics = ring.statistics();
+  json.field("memory_budget", report.memory.budget);
+  json.field("memory_overhead", report.memory.overhead_bytes());
+  json.field("memory_pinned", report.memory.pinned);
+  json.field("streamed_per_token_planned", ring.bytes_per_pass(true));
+  json.field("streamed_per_token", report.read_per_token);
+  json.field("disk_bandwidth", report.disk_bandwidth);
+  json.field("amplification", report.amplification());
+  json.field("reads", ring.backend_name()).field("direct", ring.is_direct());
+  json.field("ring_slots", ring.slots()).field("ring_slot_bytes", ring.slot_bytes());
+  json.field("panels_waited", statistics.panels_waited).field("retries", statistics.retries);
+}
+
 std::string report_json(const Report& report, const Plan& plan, const Machine& machine,
                         const runtime::Model& model) {
   const auto bytes = static_cast<double>(model.weights().bytes_per_pass());
@@ -195,9 +242,13 @@ std::string report_json(const Report& report, const Plan& plan, const Machine& m
   json.field("prefill_tokens_per_second", report.prefill);
   json.field("decode_tokens_per_second", report.decode);
   json.field("bytes_per_token", model.weights().bytes_per_pass());
-  json.field("memory_bandwidth", report.bandwidth.bytes_per_second);
-  json.field("memory_bandwidth_loop", report.bandwidth.best_loop);
-  json.field("bandwidth_share", report.decode * bytes / report.bandwidth.bytes_per_second);
+  if (report.memory.streams()) {
+    streaming_fields(json, report, *model.weights().ring());
+  } else {
+    json.field("memory_bandwidth", report.bandwidth.bytes_per_second);
+    json.field("memory_bandwidth_loop", report.bandwidth.best_loop);
+    json.field("bandwidth_share", report.decode * bytes / report.bandwidth.bytes_per_second);
+  }
   if (!report.columns_ms.empty()) {
     json.key("columns").begin_array();
     for (const auto& [count, ms] : report.columns_ms) {
@@ -219,23 +270,55 @@ std::string report_text(const Report& report, const Plan& plan, const Machine& m
   out += fmt::format("prefill {} tokens: {:.1f} tokens/s\n", plan.prompt, report.prefill);
   out += fmt::format("decode {} tokens: {:.2f} tokens/s, {:.1f} MB per token, {:.2f} GB/s\n",
                      plan.decode, report.decode, bytes * 1e-6, report.decode * bytes * 1e-9);
-  out += fmt::format("memory: {:.2f} GB/s ({}); decode reaches {:.0f} % of it\n", bandwidth * 1e-9,
-                     report.bandwidth.best_loop, 100 * report.decode * bytes / bandwidth);
+  if (report.memory.streams()) {
+    const runtime::MemoryPlan& memory = report.memory;
+    out += fmt::format("disk: {:.2f} GB/s; {:.1f} MB read per token, planned {:.1f}; A = {:.3f}\n",
+                       report.disk_bandwidth * 1e-9, report.read_per_token * 1e-6,
+                       static_cast<double>(model.weights().ring()->bytes_per_pass(true)) * 1e-6,
+                       report.amplification());
+    out += memory.describe();
+    out += streaming_line(memory, *model.weights().ring());
+    out += fmt::format("resident at most: {}\n", base::human_bytes(device::peak_resident_bytes()));
+  } else {
+    out +=
+        fmt::format("memory: {:.2f} GB/s ({}); decode reaches {:.0f} % of it\n", bandwidth * 1e-9,
+                    report.bandwidth.best_loop, 100 * report.decode * bytes / bandwidth);
+  }
   for (const auto& [count, ms] : report.columns_ms) {
     out += fmt::format("t({}) = {:.2f} ms\n", count, ms);
   }
   return out;
 }
 
+/// Before the weights are loaded: its buffers must not stand beside them.
+Result<double> disk_bandwidth(Context& context, Machine& machine, const model::GgufModel& file) {
+  io::ReadableFile* largest = file.shards()[0].get();
+  for (const auto& shard : file.shards()) {
+    if (shard->size() > largest->size()) largest = shard.get();
+  }
+  const auto measured =
+      TRY(device::measure_disk(context.files, *largest, machine.account, context.clock));
+  return measured.bytes_per_second;
+}
+
 Status run(Context& context, const Arguments& arguments) {
   const Plan plan = TRY(plan_of(arguments));
   const auto type = TRY(cache_type(arguments, ops::CacheType::kF16));
   const auto machine = TRY(Machine::create(arguments));
-  const auto model = TRY(load_model(context, arguments.positional()[0], *machine));
-  const auto bench = TRY(Bench::create(context, *model, *machine, type, plan));
-  Report report = TRY(measure(*bench, plan));
-  report.bandwidth = TRY(
-      device::measure_bandwidth(*machine->pool, machine->account, context.clock, kBandwidthBlock));
+  const auto model = TRY(open_model(context, arguments.positional()[0]));
+  const runtime::Workload workload = workload_of(plan, type);
+  Report report;
+  if (arguments.has("--memory")) {
+    report.disk_bandwidth = TRY(disk_bandwidth(context, *machine, model->file()));
+  }
+  report.memory = TRY(load_weights(context, arguments, *model, workload, *machine,
+                                   !TRY(arguments.flag("--no-read-ahead"))));
+  const auto bench = TRY(Bench::create(context, *model, *machine, workload, report.memory));
+  TRY(measure(*bench, plan, model->weights().ring(), report));
+  if (!report.memory.streams()) {
+    report.bandwidth = TRY(device::measure_bandwidth(*machine->pool, machine->account,
+                                                     context.clock, kBandwidthBlock));
+  }
   context.out.write(TRY(arguments.flag("--json")) ? report_json(report, plan, *machine, *model)
                                                   : report_text(report, plan, *machine, *model));
   return {};

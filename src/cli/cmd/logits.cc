@@ -20,6 +20,7 @@ constexpr Option kOptions[] = {
     kIsaOption,
     kKvOption,
     kMemoryOption,
+    kReadsOption,
     kJsonOption,
 };
 
@@ -98,19 +99,14 @@ Status run(Context& context, const Arguments& arguments) {
   const auto type = TRY(cache_type(arguments, ops::CacheType::kF32));
   const int64_t slice = TRY(arguments.integer("--slice", 1, 4096, 0));
   const auto machine = TRY(Machine::create(arguments));
-  const auto model = TRY(load_model(context, arguments.positional()[0], *machine));
-  const auto evaluator = TRY(runtime::Evaluator::create({.model = *model,
-                                                         .pool = *machine->pool,
-                                                         .account = machine->account,
-                                                         .isa = machine->isa,
-                                                         .cache_type = type,
-                                                         .context = tokens.size(),
-                                                         .stop = &context.interrupted,
-                                                         .slice = static_cast<size_t>(slice)}));
+  const auto model = TRY(open_model(context, arguments.positional()[0]));
+  const auto loaded = TRY(load_evaluator(context, arguments, *model, *machine, type, tokens.size(),
+                                         static_cast<size_t>(slice)));
   TRY(runtime::check_tokens(tokens, model->parameters().vocabulary));
   const auto sink = TRY(make_sink(context, arguments, all));
-  TRY(evaluator->evaluate(tokens, all ? 0 : tokens.size() - 1,
-                          [&](size_t, std::span<const float> row) { return sink->row(row); }));
+  TRY(loaded.evaluator->evaluate(
+      tokens, all ? 0 : tokens.size() - 1,
+      [&](size_t, std::span<const float> row) { return sink->row(row); }));
   TRY(sink->finish());
   if (arguments.has("--output") && TRY(arguments.flag("--json"))) {
     std::string out;

@@ -22,6 +22,7 @@ constexpr Option kOptions[] = {
     kIsaOption,
     kKvOption,
     kMemoryOption,
+    kReadsOption,
     kJsonOption,
 };
 
@@ -106,16 +107,9 @@ Status run(Context& context, const Arguments& arguments) {
                  "give a longer text or a smaller --context"};
   }
   const auto machine = TRY(Machine::create(arguments));
-  const auto model = TRY(runtime::Model::load(
-      std::move(file), {machine->account, *machine->pool, &context.interrupted}));
-  const auto evaluator = TRY(runtime::Evaluator::create({.model = *model,
-                                                         .pool = *machine->pool,
-                                                         .account = machine->account,
-                                                         .isa = machine->isa,
-                                                         .cache_type = type,
-                                                         .context = length,
-                                                         .stop = &context.interrupted}));
-  const Tally tally = TRY(measure(context, *evaluator, text, length, chunks));
+  const auto model = TRY(runtime::Model::open(std::move(file)));
+  const auto loaded = TRY(load_evaluator(context, arguments, *model, *machine, type, length, 0));
+  const Tally tally = TRY(measure(context, *loaded.evaluator, text, length, chunks));
   if (!std::isfinite(tally.perplexity())) {
     return Error{ErrorCode::kFailed, "the perplexity is beyond what a number can say",
                  "the text and the model do not fit each other at all"};

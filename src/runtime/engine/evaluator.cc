@@ -12,12 +12,12 @@ namespace {
 constexpr size_t kLogitsBytesMax = size_t{128} << 20;
 constexpr size_t kSliceMax = 256;
 
+}  // namespace
+
 size_t default_slice(size_t vocabulary, uint64_t context) {
   const size_t fitting = std::max<size_t>(1, kLogitsBytesMax / (vocabulary * sizeof(float)));
   return std::min({fitting, kSliceMax, static_cast<size_t>(context)});
 }
-
-}  // namespace
 
 Status check_tokens(std::span<const TokenId> tokens, size_t vocabulary) {
   for (const TokenId token : tokens) {

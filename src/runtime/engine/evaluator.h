@@ -17,6 +17,9 @@ namespace freehold::runtime {
 /// kUsage naming the first token that a vocabulary of `vocabulary` has not.
 Status check_tokens(std::span<const TokenId> tokens, size_t vocabulary);
 
+/// Columns of a pass whose every column may want logits, as memory for them allows.
+size_t default_slice(size_t vocabulary, uint64_t context);
+
 class Evaluator {
  public:
   struct Options {

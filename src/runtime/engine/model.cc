@@ -19,8 +19,7 @@ std::string architecture_list() {
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> Model::load(std::unique_ptr<model::GgufModel> file,
-                                           Options options) {
+Result<std::unique_ptr<Model>> Model::open(std::unique_ptr<model::GgufModel> file) {
   auto loaded = std::make_unique<Model>();
   loaded->file_ = std::move(file);
   const model::GgufModel& gguf = *loaded->file_;
@@ -37,11 +36,27 @@ Result<std::unique_ptr<Model>> Model::load(std::unique_ptr<model::GgufModel> fil
         fmt::format("this build runs {}", architecture_list())};
   }
   loaded->parameters_ = TRY(loaded->architecture_->read(gguf));
-  const auto specs = loaded->architecture_->weights(loaded->parameters_);
-  TRY(model::check_weights(gguf, specs));
-  loaded->weights_ = TRY(WeightStore::load(gguf, specs, loaded->parameters_.tied_output,
-                                           {options.account, options.pool, options.stop}));
+  loaded->specs_ = loaded->architecture_->weights(loaded->parameters_);
+  TRY(model::check_weights(gguf, loaded->specs_));
   return loaded;
+}
+
+Result<std::unique_ptr<Model>> Model::load(std::unique_ptr<model::GgufModel> file,
+                                           Options options) {
+  auto loaded = TRY(open(std::move(file)));
+  TRY(loaded->load_weights(loaded->layout(), options));
+  return loaded;
+}
+
+WeightLayout Model::layout(uint64_t panel_bytes_max) const {
+  return WeightLayout::create(*file_, specs_, parameters_.tied_output, panel_bytes_max);
+}
+
+Status Model::load_weights(const WeightLayout& layout, Options options) {
+  weights_ = TRY(WeightStore::load(
+      *file_, specs_, layout,
+      {options.account, options.pool, options.stop, options.files, options.streaming}));
+  return {};
 }
 
 }  // namespace freehold::runtime

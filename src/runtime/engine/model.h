@@ -1,10 +1,11 @@
 #pragma once
-// A model ready to run: its file, its numbers, its weights in memory. Immutable after load(); any
-// thread may read. What turns text into tokens is the caller's (model/tokenizer, model/template).
+// A model ready to run: its file, its numbers, its weights in memory or streamed. What turns text
+// into tokens is the caller's (model/tokenizer, model/template).
 
 #include <atomic>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "device/memory.h"
@@ -22,23 +23,34 @@ class Model {
     device::MemoryAccount& account;
     device::WorkerPool& pool;
     const std::atomic<bool>* stop = nullptr;  // true ends the loading with kInterrupted
+    io::FileSystem* files = nullptr;          // needed where weights are streamed
+    StreamingOptions streaming = {};
   };
 
-  /// Checks everything about `file` that can be checked before memory is taken, then loads. Errors:
-  /// kRefused for an architecture this build has not, by name, and where memory does not suffice;
-  /// kDamaged for a file that contradicts itself.
+  /// Checks everything about `file` that can be checked before memory is taken; reads no weights.
+  /// Errors: kRefused for an architecture this build has not, by name; kDamaged for a file that
+  /// contradicts itself.
+  static Result<std::unique_ptr<Model>> open(std::unique_ptr<model::GgufModel> file);
+  /// open(), then all weights into memory.
   static Result<std::unique_ptr<Model>> load(std::unique_ptr<model::GgufModel> file,
                                              Options options);
+
+  /// Its matrices cut into panels of at most `panel_bytes_max`, all pinned. The model outlives it.
+  WeightLayout layout(uint64_t panel_bytes_max = kPanelBytesMax) const;
+  /// Once, before anything that computes.
+  Status load_weights(const WeightLayout& layout, Options options);
 
   const model::GgufModel& file() const { return *file_; }
   const model::Architecture& architecture() const { return *architecture_; }
   const model::HyperParameters& parameters() const { return parameters_; }
+  std::span<const model::WeightSpec> specs() const { return specs_; }
   const WeightStore& weights() const { return *weights_; }
 
  private:
   std::unique_ptr<model::GgufModel> file_;
   const model::Architecture* architecture_ = nullptr;
   model::HyperParameters parameters_;
+  std::vector<model::WeightSpec> specs_;
   std::unique_ptr<WeightStore> weights_;
 };
 

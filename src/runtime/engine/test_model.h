@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 
 #include "base/random.h"
@@ -39,14 +40,25 @@ inline factory::FactoryOptions small_model(const std::string& architecture,
 struct TestModel {
   device::MemoryAccount account;
   std::unique_ptr<device::WorkerPool> pool;
+  std::unique_ptr<io::FileSystem> files;
   std::unique_ptr<Model> model;
 
   /// Where `damaged` names a tensor, its row `row` is overwritten with 0xFF before the file is
   /// loaded.
   TestModel(const factory::FactoryOptions& options, size_t threads, const std::string& damaged = {},
-            uint64_t row = 0) {
+            uint64_t row = 0)
+      : TestModel(
+            options, threads,
+            [](Model& opened, const Model::Options& load) {
+              return opened.load_weights(opened.layout(), load);
+            },
+            damaged, row) {}
+
+  using LoadWeights = std::function<Status(Model& opened, Model::Options load)>;
+  TestModel(const factory::FactoryOptions& options, size_t threads, const LoadWeights& load_weights,
+            const std::string& damaged = {}, uint64_t row = 0) {
     pool = MUST(device::WorkerPool::create({.threads = threads, .pin = false}));
-    const auto files = io::make_system_files();
+    files = io::make_system_files();
     const std::string path = testing::TempDir() + "freehold-" + options.architecture + "-" +
                              options.type + "-" + std::to_string(::getpid()) + ".gguf";
     const auto report = MUST(factory::write_model(*files, path, options));
@@ -59,7 +71,8 @@ struct TestModel {
       patch << std::string(row_bytes, static_cast<char>(0xFF));
     }
     auto file = std::make_unique<model::GgufModel>(MUST(model::GgufModel::open(*files, path)));
-    model = MUST(Model::load(std::move(file), {account, *pool}));
+    model = MUST(Model::open(std::move(file)));
+    load_weights(*model, {.account = account, .pool = *pool, .files = files.get()}).value();
     for (const std::string& written : report.files) std::filesystem::remove(written);
   }
 

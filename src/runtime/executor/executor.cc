@@ -15,13 +15,9 @@ namespace freehold::runtime {
 
 namespace {
 
-/// Floats between columns: whole cache lines, so that workers on neighbouring columns share none.
-constexpr size_t kStrideUnit = 16;
 /// Weight bytes one worker claims at a time: enough to hide the claim, small enough to even out.
 constexpr size_t kBytesPerTask = 64 * 1024;
 constexpr size_t kRowUnit = 16;
-
-size_t stride_of(size_t width) { return base::align_up(width, kStrideUnit); }
 
 size_t group_index(quant::ActivationGroup group) {
   switch (group) {
@@ -34,23 +30,6 @@ size_t group_index(quant::ActivationGroup group) {
   }
   return 2;
 }
-
-/// Hands out aligned pieces of one buffer; the first walk over a null base only counts.
-class Carver {
- public:
-  explicit Carver(std::byte* base) : base_(base) {}
-  template <class T>
-  T* take(size_t count) {
-    T* piece = base_ == nullptr ? nullptr : reinterpret_cast<T*>(base_ + used_);
-    used_ += base::align_up<size_t>(count * sizeof(T), 64);
-    return piece;
-  }
-  size_t used() const { return used_; }
-
- private:
-  std::byte* base_;
-  size_t used_ = 0;
-};
 
 }  // namespace
 
@@ -65,9 +44,27 @@ Result<std::unique_ptr<Executor>> Executor::create(Options options) {
   return executor;
 }
 
+Result<ActivationShape> Executor::full_shape(const model::Architecture& architecture,
+                                             const model::HyperParameters& parameters,
+                                             ActivationShape shape) {
+  const model::DryRun dry = TRY(model::dry_run(architecture, parameters));
+  shape.width_max = std::max<size_t>(shape.width_max, parameters.width);
+  shape.values_max = dry.layer_values_max;
+  shape.activations_max = dry.layer_activations_max;
+  shape.attention_rows_max = kAttentionRowsMax;
+  return shape;
+}
+
+Result<uint64_t> Executor::memory_bytes(const model::Architecture& architecture,
+                                        const model::HyperParameters& parameters,
+                                        const ActivationShape& shape) {
+  const ActivationShape whole = TRY(full_shape(architecture, parameters, shape));
+  ActivationMemory counted;
+  return uint64_t{counted.place(nullptr, parameters, whole)};
+}
+
 Status Executor::allocate() {
   const model::HyperParameters& p = options_.parameters;
-  const model::DryRun dry = TRY(model::dry_run(options_.architecture, p));
   for (size_t set = 0; set < p.rope.size(); ++set) {
     ops::RopeScaling scaling = p.rope[set];
     if (set == 0 && !p.rope_factors.empty()) {
@@ -76,39 +73,15 @@ Status Executor::allocate() {
     }
     rope_tables_.push_back(TRY(ops::RopeTable::create(scaling)));
   }
+  const ActivationShape shape =
+      TRY(full_shape(options_.architecture, p,
+                     {options_.columns_max, options_.logits_max, options_.pool.size(),
+                      static_cast<size_t>(options_.weights.width_max())}));
+  memory_ = TRY(device::Buffer::create(options_.account, device::MemoryUse::kActivations,
+                                       at_.place(nullptr, p, shape)));
+  at_.place(memory_.data(), p, shape);
   const size_t columns = options_.columns_max;
-  width_max_ = std::max<size_t>(options_.weights.width_max(), p.width);
-  const size_t padded = quant::padded_width(width_max_);
-  arena_floats_ = columns * (dry.layer_values_max + kStrideUnit * dry.layer_activations_max);
-  const auto carve = [&](std::byte* base) {
-    Carver carver(base);
-    residual_ = {carver.take<float>(columns * stride_of(p.width)), p.width, stride_of(p.width)};
-    arena_ = carver.take<float>(arena_floats_);
-    for (size_t group = 0; group < 2; ++group) {
-      quantised_[group] = carver.take<int8_t>(columns * padded);
-      scales_[group] = carver.take<float>(columns * (padded / 32));
-      sums_[group] = carver.take<int16_t>(columns * (padded / 16));
-    }
-    const size_t gathered = options_.logits_max;
-    gathered_ = {carver.take<float>(gathered * stride_of(p.width)), p.width, stride_of(p.width)};
-    logits_ = carver.take<float>(gathered * p.vocabulary);
-    cosine_.clear();
-    sine_.clear();
-    for (const ops::RopeScaling& rope : p.rope) {
-      cosine_.push_back(carver.take<float>(columns * stride_of(rope.rotary_dim / 2)));
-      sine_.push_back(carver.take<float>(columns * stride_of(rope.rotary_dim / 2)));
-    }
-    scratch_.clear();
-    for (size_t worker = 0; worker < options_.pool.size(); ++worker) {
-      scratch_.push_back(
-          carver.take<float>(ops::attention_scratch_floats(kAttentionRowsMax, p.value_dim)));
-    }
-    return carver.used();
-  };
-  memory_ = TRY(
-      device::Buffer::create(options_.account, device::MemoryUse::kActivations, carve(nullptr)));
-  carve(memory_.data());
-  places_.resize(dry.layer_activations_max + 1);
+  places_.resize(shape.activations_max + 1);
   faulty_.resize(columns);
   fresh_faults_.resize(columns);
   page_scratch_.resize(options_.pool.size());
@@ -124,15 +97,21 @@ Result<PassResult> Executor::run(const PassSpec& spec, Cache& cache) {
   const model::HyperParameters& p = options_.parameters;
   enter(model::WeightSpec::kNoLayer);
   options_.architecture.embed(*this, p);
-  for (uint32_t layer = 0; layer < p.layers && !failure_; ++layer) {
+  PanelRing* const ring = options_.weights.ring();
+  const auto goes_on = [&] { return !failure_ && (ring == nullptr || !ring->failed()); };
+  for (uint32_t layer = 0; layer < p.layers && goes_on(); ++layer) {
     enter(static_cast<int32_t>(layer));
     options_.architecture.layer(*this, p, layer);
   }
   enter(model::WeightSpec::kNoLayer);
-  if (!failure_ && !logits_columns_.empty()) options_.architecture.output(*this, p);
+  if (goes_on() && !logits_columns_.empty()) options_.architecture.output(*this, p);
+  if (ring != nullptr) {
+    const Status read = ring->end_pass(goes_on());
+    if (!read.ok() && !failure_) failure_ = read.error();
+  }
   end_append();
   if (failure_) return *std::move(failure_);
-  return PassResult{{logits_, logits_rows_ * p.vocabulary}, std::move(faults_)};
+  return PassResult{{at_.logits, logits_rows_ * p.vocabulary}, std::move(faults_)};
 }
 
 Status Executor::start_pass(const PassSpec& spec, Cache& cache) {
@@ -149,6 +128,14 @@ Status Executor::start_pass(const PassSpec& spec, Cache& cache) {
   faults_.clear();
   failure_.reset();
   TRY(begin_append());
+  if (PanelRing* const ring = options_.weights.ring(); ring != nullptr) {
+    const Status begun = ring->begin_pass(!logits_columns_.empty());
+    if (!begun.ok()) {
+      failure_ = begun.error();
+      end_append();
+      return begun;
+    }
+  }
   fill_rope_tables();
   plan_attention();
   return {};
@@ -157,15 +144,15 @@ Status Executor::start_pass(const PassSpec& spec, Cache& cache) {
 void Executor::enter(int32_t layer) {
   layer_ = layer;
   arena_used_ = 0;
-  places_[0] = residual_;
+  places_[0] = at_.residual;
   next_id_ = 1;
   forget_prepared();
 }
 
 model::Activation Executor::make(size_t width) {
-  const size_t stride = stride_of(width);
-  CHECK(arena_used_ + stride * columns_ <= arena_floats_ && next_id_ < places_.size());
-  places_[next_id_] = {arena_ + arena_used_, width, stride};
+  const size_t stride = activation_stride(width);
+  CHECK(arena_used_ + stride * columns_ <= at_.arena_floats && next_id_ < places_.size());
+  places_[next_id_] = {at_.arena + arena_used_, width, stride};
   arena_used_ += stride * columns_;
   return {next_id_++, static_cast<uint32_t>(width)};
 }
@@ -187,7 +174,7 @@ void Executor::collect_faults(size_t columns, std::string_view where) {
 void Executor::embed(model::WeightName table, float scale) {
   const model::HyperParameters& p = options_.parameters;
   for (size_t i = 0; i < columns_; ++i) {
-    float* row = column(residual_, i);
+    float* row = column(at_.residual, i);
     const Status status = options_.weights.embedding_row(
         table, static_cast<uint64_t>(spec_->columns[i].token), {row, p.width});
     if (!status.ok()) {
@@ -249,16 +236,16 @@ const quant::ActivationView& Executor::prepare(const Place& x, size_t columns,
 void Executor::quantise_columns(const Place& x, size_t columns, quant::ActivationGroup group,
                                 quant::ActivationView& view) {
   const size_t slot = group_index(group);
-  view.q = quantised_[slot];
-  view.d = scales_[slot];
-  view.sums = sums_[slot];
+  view.q = at_.quantised[slot];
+  view.d = at_.scales[slot];
+  view.sums = at_.sums[slot];
   view.q_stride = quant::padded_width(x.width);
   view.d_stride = view.q_stride / 32;
   view.sums_stride = view.q_stride / 16;
   each_column(columns, x.width * 2, [&](size_t i, size_t) {
-    const bool finite =
-        quantise_row_({column(x, i), x.width, group, quantised_[slot] + i * view.q_stride,
-                       scales_[slot] + i * view.d_stride, sums_[slot] + i * view.sums_stride});
+    const bool finite = quantise_row_(
+        {column(x, i), x.width, group, at_.quantised[slot] + i * view.q_stride,
+         at_.scales[slot] + i * view.d_stride, at_.sums[slot] + i * view.sums_stride});
     if (!finite) fresh_faults_[i] = 1;
   });
 }
@@ -296,14 +283,18 @@ void Executor::multiply(const Place& x, size_t columns, std::span<const Product>
     const MatrixWeights& weights = *job.weights;
     const uint64_t first = (task - job.first_task) * job.rows_per_task;
     const Panel& panel = weights.panels[first / weights.panel_rows];
+    const std::byte* rows = panel.rows;
+    if (rows == nullptr) rows = options_.weights.ring()->acquire(panel.streamed);
+    if (rows == nullptr) return;  // the pass has failed: the ring's end_pass() says why
     quant::PanelDot dot;
-    dot.rows = panel.rows + (first - panel.first_row) * weights.row_bytes;
+    dot.rows = rows + (first - panel.first_row) * weights.row_bytes;
     dot.row_bytes = weights.row_bytes;
     dot.row_count = std::min(job.rows_per_task, weights.rows - first);
     dot.x = *job.view;
     dot.y = job.out.data + first;
     dot.y_stride = job.out.stride;
     job.dot(dot);
+    if (panel.rows == nullptr) options_.weights.ring()->release(panel.streamed, dot.row_count);
   });
 }
 
@@ -370,20 +361,21 @@ void Executor::head_norm(const Place& x, uint32_t heads, model::WeightName weigh
 void Executor::rotate(const Place& x, uint32_t heads, uint32_t rope_set) {
   const model::HyperParameters& p = options_.parameters;
   const size_t rotary = p.rope[rope_set].rotary_dim;
-  const size_t stride = stride_of(rotary / 2);
+  const size_t stride = activation_stride(rotary / 2);
   each_column(columns_, x.width, [&](size_t i, size_t) {
     ops_.rope({column(x, i), heads, x.width / heads, rotary, p.rope_pairing,
-               cosine_[rope_set] + i * stride, sine_[rope_set] + i * stride});
+               at_.cosine[rope_set] + i * stride, at_.sine[rope_set] + i * stride});
   });
 }
 
 void Executor::fill_rope_tables() {
   for (size_t set = 0; set < rope_tables_.size(); ++set) {
     const size_t half = options_.parameters.rope[set].rotary_dim / 2;
-    const size_t stride = stride_of(half);
+    const size_t stride = activation_stride(half);
     // Sines and cosines of ours cost some tens of nanoseconds each.
     each_column(columns_, half * 64, [&](size_t i, size_t) {
-      rope_tables_[set].fill_row(positions_[i], cosine_[set] + i * stride, sine_[set] + i * stride);
+      rope_tables_[set].fill_row(positions_[i], at_.cosine[set] + i * stride,
+                                 at_.sine[set] + i * stride);
     });
   }
 }
@@ -413,10 +405,10 @@ void Executor::add_to_residual(model::Activation x) {
   const Place in = place(x);
   each_column(columns_, in.width, [&](size_t i, size_t) {
     ops_.elementwise({.kind = ops::ElementwiseKind::kAdd,
-                      .x = column(residual_, i),
+                      .x = column(at_.residual, i),
                       .y = column(in, i),
                       .count = in.width,
-                      .out = column(residual_, i)});
+                      .out = column(at_.residual, i)});
   });
 }
 
@@ -424,15 +416,15 @@ void Executor::logits(model::Activation x, model::WeightName weight, float soft_
   const Place in = place(x);
   const size_t rows = logits_columns_.size();
   for (size_t i = 0; i < rows; ++i) {
-    std::copy_n(column(in, logits_columns_[i]), in.width, column(gathered_, i));
+    std::copy_n(column(in, logits_columns_[i]), in.width, column(at_.gathered, i));
   }
   const MatrixWeights& weights = options_.weights.matrix(layer_, weight);
   const size_t vocabulary = weights.rows;
-  const Product product{&weights, {logits_, vocabulary, vocabulary}};
+  const Product product{&weights, {at_.logits, vocabulary, vocabulary}};
   forget_prepared();
-  multiply(gathered_, rows, {&product, 1});
+  multiply(at_.gathered, rows, {&product, 1});
   each_column(rows, vocabulary, [&](size_t i, size_t) {
-    float* values = logits_ + i * vocabulary;
+    float* values = at_.logits + i * vocabulary;
     if (soft_cap != 0) {
       ops_.elementwise({.kind = ops::ElementwiseKind::kSoftCap,
                         .x = values,

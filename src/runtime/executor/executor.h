@@ -18,6 +18,7 @@
 #include "ops/op_table.h"
 #include "ops/rope/rope_table.h"
 #include "quant/activation.h"
+#include "runtime/executor/activation_memory.h"
 #include "runtime/pass.h"
 #include "runtime/weights/weight_store.h"
 
@@ -57,8 +58,10 @@ class Executor final : public model::LayerContext {
 
   size_t columns_max() const { return options_.columns_max; }
   size_t logits_max() const { return options_.logits_max; }
-  /// Bytes of activation memory for `columns_max` columns and `logits_max` rows of logits.
-  uint64_t memory_bytes() const { return memory_.size(); }
+  /// Bytes of activation memory that an executor will take: what a memory plan counts.
+  static Result<uint64_t> memory_bytes(const model::Architecture& architecture,
+                                       const model::HyperParameters& parameters,
+                                       const ActivationShape& shape);
 
  private:
   /// A region costs about as much as this many elementwise values; less work stays on the caller.
@@ -76,12 +79,7 @@ class Executor final : public model::LayerContext {
   void add_to_residual(model::Activation x) override;
   void logits(model::Activation x, model::WeightName weight, float soft_cap) override;
 
-  /// Where an activation's values are: [columns, width], `stride` floats between columns.
-  struct Place {
-    float* data = nullptr;
-    size_t width = 0;
-    size_t stride = 0;
-  };
+  using Place = ActivationPlace;
   /// A matrix times an activation, to be computed beside others of the same input.
   struct Product {
     const MatrixWeights* weights = nullptr;
@@ -109,6 +107,9 @@ class Executor final : public model::LayerContext {
     quant::ActivationView view;
   };
 
+  static Result<ActivationShape> full_shape(const model::Architecture& architecture,
+                                            const model::HyperParameters& parameters,
+                                            ActivationShape shape);
   Status allocate();
   Status start_pass(const PassSpec& spec, Cache& cache);
   void enter(int32_t layer);
@@ -159,19 +160,8 @@ class Executor final : public model::LayerContext {
   std::vector<ops::RopeTable> rope_tables_;
   device::Buffer memory_;
 
-  // Places in memory_, set once.
-  Place residual_;
-  float* arena_ = nullptr;
-  size_t arena_floats_ = 0;
+  ActivationMemory at_;  // places in memory_, set once
   size_t arena_used_ = 0;
-  int8_t* quantised_[2] = {};
-  float* scales_[2] = {};
-  int16_t* sums_[2] = {};
-  size_t width_max_ = 0;
-  Place gathered_;
-  float* logits_ = nullptr;
-  std::vector<float*> cosine_, sine_;  // per rope set: [columns, rotary_dim / 2]
-  std::vector<float*> scratch_;        // per worker
   /// What a worker needs to see a column's pages.
   struct PageScratch {
     std::vector<ops::KvPage> pages;

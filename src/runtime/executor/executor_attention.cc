@@ -158,7 +158,7 @@ void Executor::attend_block(const AttentionBlock& block, size_t worker, const Pl
                   spec.scale,
                   spec.soft_cap,
                   false,
-                  scratch_[worker]});
+                  at_.scratch[worker]});
 }
 
 }  // namespace freehold::runtime

@@ -15,16 +15,7 @@ namespace freehold::runtime {
 
 namespace {
 
-/// Longest panel (docs/ARCHITECTURE.md): what one direct read of a streaming ring will carry.
-constexpr uint64_t kPanelBytesMax = uint64_t{4} << 20;
-constexpr uint64_t kPanelRowUnit = 16;
 constexpr size_t kPanelAlignment = 64;
-
-uint64_t rows_per_panel(uint64_t rows, uint64_t row_bytes) {
-  const uint64_t fitting = std::max<uint64_t>(1, kPanelBytesMax / row_bytes);
-  const uint64_t whole = std::max(kPanelRowUnit, fitting / kPanelRowUnit * kPanelRowUnit);
-  return std::min(whole, base::divide_up(rows, kPanelRowUnit) * kPanelRowUnit);
-}
 
 /// Suffixes are compared as they are stored: the part after "blk.N." of a layer's tensor.
 std::string suffix_of(const model::WeightSpec& spec) {
@@ -38,6 +29,27 @@ std::optional<size_t> find_named(const Names& names, std::string_view name) {
     if (entry.name == name) return entry.index;
   }
   return std::nullopt;
+}
+
+/// What the store recorded of the file when it came in; nothing for files that it does not know.
+Result<std::optional<io::PanelChecksums>> recorded_checksums(io::FileSystem& files,
+                                                             const std::string& path,
+                                                             uint64_t bytes) {
+  Result<io::PanelChecksums> read = io::read_panel_checksums(files, path);
+  if (!read.ok()) {
+    const ErrorCode code = read.error().code;
+    // A table of another version says nothing; `verify` tells the user about it.
+    const bool absent = code == ErrorCode::kNotFound || code == ErrorCode::kRefused;
+    if (absent) return std::optional<io::PanelChecksums>();
+    return std::move(read).error();
+  }
+  if (read->file_bytes != bytes) {
+    return Error{
+        ErrorCode::kDamaged,
+        fmt::format("{} has {} bytes and its checksums are of {}", path, bytes, read->file_bytes),
+        "remove the model and pull or import it again"};
+  }
+  return std::optional(*std::move(read));
 }
 
 Status check_rows(const MatrixWeights& matrix, const Panel& panel) {
@@ -55,76 +67,108 @@ Status check_rows(const MatrixWeights& matrix, const Panel& panel) {
 
 Result<std::unique_ptr<WeightStore>> WeightStore::load(const model::GgufModel& file,
                                                        std::span<const model::WeightSpec> specs,
-                                                       bool tied_output, Options options) {
+                                                       const WeightLayout& layout,
+                                                       Options options) {
   auto store = std::make_unique<WeightStore>();
-  TRY(store->place(file, specs, tied_output));
+  TRY(store->place(file, specs, layout));
   uint64_t total = 0;
-  for (const MatrixWeights& matrix : store->matrices_) {
-    total += base::align_up<uint64_t>(matrix.rows * matrix.row_bytes, kPanelAlignment);
+  for (const MatrixLayout& matrix : layout.matrices) {
+    for (size_t panel = 0; panel < matrix.panels(); ++panel) {
+      if (!matrix.pinned[panel]) continue;
+      total += base::align_up<uint64_t>(matrix.bytes_of(panel), kPanelAlignment);
+    }
   }
   store->memory_ = TRY(device::Buffer::create(options.account, device::MemoryUse::kWeights, total));
-  TRY(store->read_matrices(file, options));
+  std::vector<StreamedPanel> streamed;
+  store->place_panels(layout, streamed);
+  TRY(store->read_pinned(file, options));
+  if (!streamed.empty()) TRY(store->start_ring(file, std::move(streamed), options));
   return store;
 }
 
 Status WeightStore::place(const model::GgufModel& file, std::span<const model::WeightSpec> specs,
-                          bool tied_output) {
+                          const WeightLayout& layout) {
   int32_t layers = 0;
   for (const model::WeightSpec& spec : specs) layers = std::max(layers, spec.layer + 1);
   groups_.resize(static_cast<size_t>(layers) + 1);
+  for (const MatrixLayout& matrix : layout.matrices) {
+    place_matrix(matrix);
+    const bool looked_up = matrix.spec->role == model::WeightRole::kEmbedding;
+    if (looked_up && !matrix.is_pinned()) TRY(place_rows(file, matrix.spec->name));
+  }
   for (const model::WeightSpec& spec : specs) {
-    const model::TensorInfo* tensor = file.find(spec.name);
-    CHECK(tensor != nullptr);  // check_weights() came before
     switch (spec.role) {
       case model::WeightRole::kVector:
       case model::WeightRole::kConstant:
         TRY(read_vector(file, spec));
-        continue;
+        break;
       case model::WeightRole::kEmbedding:
-        if (!tied_output) {
-          io::ReadableFile* shard = file.shards()[tensor->shard].get();
-          const io::FileIdentity identity = TRY(shard->identity());
-          row_tables_.push_back({spec.name, tensor, shard, identity});
-          continue;
-        }
+        if (!find_named(group(spec.layer).matrices, spec.name)) TRY(place_rows(file, spec.name));
         break;
       case model::WeightRole::kMatrix:
         break;
     }
-    group(spec.layer).matrices.push_back({suffix_of(spec), matrices_.size()});
-    MatrixWeights matrix;
-    matrix.name = spec.name;
-    matrix.format = tensor->format;
-    matrix.rows = spec.rows;
-    matrix.width = spec.width;
-    matrix.row_bytes = tensor->format->row_bytes(spec.width);
-    matrix.panel_rows = rows_per_panel(matrix.rows, matrix.row_bytes);
-    bytes_per_pass_ += tensor->bytes;
-    width_max_ = std::max(width_max_, matrix.width);
-    matrices_.push_back(std::move(matrix));
-    tensors_.push_back(tensor);
   }
   return {};
 }
 
-Status WeightStore::read_matrices(const model::GgufModel& file, const Options& options) {
-  struct Task {
-    MatrixWeights* matrix;
-    const model::TensorInfo* tensor;
-    size_t panel;
-    std::byte* into;
-  };
-  std::vector<Task> tasks;
+void WeightStore::place_matrix(const MatrixLayout& layout) {
+  group(layout.spec->layer).matrices.push_back({suffix_of(*layout.spec), matrices_.size()});
+  MatrixWeights matrix;
+  matrix.name = layout.spec->name;
+  matrix.format = layout.tensor->format;
+  matrix.rows = layout.spec->rows;
+  matrix.width = layout.spec->width;
+  matrix.row_bytes = layout.row_bytes;
+  matrix.panel_rows = layout.panel_rows;
+  bytes_per_pass_ += layout.tensor->bytes;
+  width_max_ = std::max(width_max_, matrix.width);
+  matrices_.push_back(std::move(matrix));
+  tensors_.push_back(layout.tensor);
+}
+
+Status WeightStore::place_rows(const model::GgufModel& file, const std::string& name) {
+  const model::TensorInfo* tensor = file.find(name);
+  CHECK(tensor != nullptr);  // check_weights() came before
+  io::ReadableFile* shard = file.shards()[tensor->shard].get();
+  const io::FileIdentity identity = TRY(shard->identity());
+  row_tables_.push_back({name, tensor, shard, identity});
+  return {};
+}
+
+void WeightStore::place_panels(const WeightLayout& layout, std::vector<StreamedPanel>& streamed) {
   std::byte* next = memory_.data();
   for (size_t i = 0; i < matrices_.size(); ++i) {
+    const MatrixLayout& planned = layout.matrices[i];
     MatrixWeights& matrix = matrices_[i];
-    for (uint64_t row = 0; row < matrix.rows; row += matrix.panel_rows) {
-      const uint64_t count = std::min(matrix.panel_rows, matrix.rows - row);
-      std::byte* into = next + row * matrix.row_bytes;
-      tasks.push_back({&matrix, tensors_[i], matrix.panels.size(), into});
-      matrix.panels.push_back({into, row, count});
+    for (size_t index = 0; index < planned.panels(); ++index) {
+      Panel panel{nullptr, index * matrix.panel_rows, planned.rows_of(index)};
+      const uint64_t bytes = panel.row_count * matrix.row_bytes;
+      if (planned.pinned[index]) {
+        panel.rows = next;
+        next += base::align_up<uint64_t>(bytes, kPanelAlignment);
+      } else {
+        panel.streamed = static_cast<uint32_t>(streamed.size());
+        streamed.push_back({tensors_[i]->shard,
+                            tensors_[i]->offset + panel.first_row * matrix.row_bytes, bytes,
+                            panel.row_count, matrix.format, planned.output_only, matrix.name});
+      }
+      matrix.panels.push_back(panel);
     }
-    next += base::align_up<uint64_t>(matrix.rows * matrix.row_bytes, kPanelAlignment);
+  }
+}
+
+Status WeightStore::read_pinned(const model::GgufModel& file, const Options& options) {
+  struct Task {
+    const MatrixWeights* matrix;
+    const model::TensorInfo* tensor;
+    const Panel* panel;
+  };
+  std::vector<Task> tasks;
+  for (size_t i = 0; i < matrices_.size(); ++i) {
+    for (const Panel& panel : matrices_[i].panels) {
+      if (panel.rows != nullptr) tasks.push_back({&matrices_[i], tensors_[i], &panel});
+    }
   }
   std::mutex failure_lock;
   std::optional<Error> failure;
@@ -133,11 +177,12 @@ Status WeightStore::read_matrices(const model::GgufModel& file, const Options& o
   options.pool.run(tasks.size(), [&](size_t index, size_t) {
     if (failed.load(std::memory_order_relaxed) || stopped()) return;
     const Task& task = tasks[index];
-    const Panel& panel = task.matrix->panels[task.panel];
+    // The memory is this store's own; only readers of finished panels see it as constant.
+    auto* const into = const_cast<std::byte*>(task.panel->rows);
     Status status = file.shards()[task.tensor->shard]->read_exactly(
-        task.tensor->offset + panel.first_row * task.matrix->row_bytes,
-        {task.into, panel.row_count * task.matrix->row_bytes});
-    if (status.ok()) status = check_rows(*task.matrix, panel);
+        task.tensor->offset + task.panel->first_row * task.matrix->row_bytes,
+        {into, task.panel->row_count * task.matrix->row_bytes});
+    if (status.ok()) status = check_rows(*task.matrix, *task.panel);
     if (status.ok()) return;
     const std::lock_guard lock(failure_lock);
     if (!failure) failure = std::move(status).error().within(task.matrix->name);
@@ -145,6 +190,27 @@ Status WeightStore::read_matrices(const model::GgufModel& file, const Options& o
   });
   if (failure) return *std::move(failure);
   if (stopped()) return Error{ErrorCode::kInterrupted, {}, {}};
+  return {};
+}
+
+Status WeightStore::start_ring(const model::GgufModel& file, std::vector<StreamedPanel> streamed,
+                               const Options& options) {
+  CHECK(options.files != nullptr);
+  std::vector<StreamedFile> sources;
+  for (const auto& shard : file.shards()) {
+    auto direct = TRY(shard->open_direct());
+    const io::FileIdentity identity = TRY(shard->identity());
+    auto checksums = TRY(recorded_checksums(*options.files, shard->path(), identity.size));
+    sources.push_back({std::move(direct), identity, std::move(checksums)});
+  }
+  ring_ = TRY(PanelRing::create({.account = options.account,
+                                 .files = *options.files,
+                                 .sources = std::move(sources),
+                                 .panels = std::move(streamed),
+                                 .ring_bytes = options.streaming.ring_bytes,
+                                 .depth_max = options.streaming.depth_max,
+                                 .backend = options.streaming.backend,
+                                 .read_ahead = options.streaming.read_ahead}));
   return {};
 }
 

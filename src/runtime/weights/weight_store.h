@@ -1,8 +1,9 @@
 #pragma once
-// Where a model's weights are while it runs. Matrices are ordered lists of row panels (whole rows,
-// a multiple of 16 but for the last, at most 4 MB); here every panel is pinned in our own memory.
-// Vectors are decoded to f32. An embedding that is only looked up stays in the file and is read by
-// row. Immutable after load(); any thread may read. The GgufModel must outlive it (row reads).
+// Where a model's weights are while it runs. Matrices are ordered lists of row panels
+// (weight_layout.h); a pinned panel is in our own memory, a streamed one passes through the ring in
+// every pass (panel_ring.h). Vectors are decoded to f32. An embedding that is only looked up stays
+// in the file and is read by row. Any thread may read; passes take turns. The GgufModel must
+// outlive it (row reads, names).
 
 #include <atomic>
 #include <cstddef>
@@ -19,14 +20,18 @@
 #include "model/arch/architecture.h"
 #include "model/gguf/gguf.h"
 #include "quant/format.h"
+#include "runtime/weights/panel_ring.h"
+#include "runtime/weights/weight_layout.h"
 
 namespace freehold::runtime {
 
 /// Some whole rows of a matrix.
 struct Panel {
-  const std::byte* rows = nullptr;
+  static constexpr uint32_t kPinned = UINT32_MAX;
+  const std::byte* rows = nullptr;  // where it is pinned
   uint64_t first_row = 0;
   uint64_t row_count = 0;
+  uint32_t streamed = kPinned;  // its index in the ring otherwise
 };
 
 /// A matrix as its panels. All but the last have `panel_rows` rows.
@@ -39,10 +44,19 @@ struct MatrixWeights {
   uint64_t panel_rows = 0;
   std::vector<Panel> panels;
 
+  /// Row `index` where its panel is pinned, else nullptr.
   const std::byte* row(uint64_t index) const {
     const Panel& panel = panels[index / panel_rows];
-    return panel.rows + (index - panel.first_row) * row_bytes;
+    return panel.rows == nullptr ? nullptr : panel.rows + (index - panel.first_row) * row_bytes;
   }
+};
+
+/// How streamed panels are read.
+struct StreamingOptions {
+  uint64_t ring_bytes = 0;
+  size_t depth_max = 32;
+  io::ReadBackend backend = io::ReadBackend::kAuto;
+  bool read_ahead = true;
 };
 
 class WeightStore {
@@ -51,14 +65,16 @@ class WeightStore {
     device::MemoryAccount& account;
     device::WorkerPool& pool;
     const std::atomic<bool>* stop = nullptr;  // true ends the loading with kInterrupted
+    io::FileSystem* files = nullptr;          // where something is streamed: what makes its queue
+    StreamingOptions streaming = {};
   };
 
-  /// Reads every tensor of `specs` that must be resident, in parallel. Errors: kRefused where
-  /// memory does not suffice, kDamaged for short reads and for blocks that the format forbids
-  /// (tensor named).
+  /// Reads in parallel what `layout` pins and all vectors, and starts the ring for the rest.
+  /// Errors: kRefused where memory does not suffice, kDamaged for short reads, for bytes that are
+  /// not what the store recorded and for blocks that the format forbids (tensor named).
   static Result<std::unique_ptr<WeightStore>> load(const model::GgufModel& file,
                                                    std::span<const model::WeightSpec> specs,
-                                                   bool tied_output, Options options);
+                                                   const WeightLayout& layout, Options options);
 
   /// Names as architectures say them: a suffix within `layer`, or whole for WeightSpec::kNoLayer.
   /// The architecture's dry run has proved that what is asked for exists.
@@ -70,6 +86,8 @@ class WeightStore {
   /// Bytes that a pass reads: all matrices, row-read tables excluded (S of docs/ARCHITECTURE.md).
   uint64_t bytes_per_pass() const { return bytes_per_pass_; }
   uint64_t width_max() const { return width_max_; }
+  /// nullptr where everything is pinned. Its passes are the executor's.
+  PanelRing* ring() const { return ring_.get(); }
 
  private:
   struct Named {
@@ -89,8 +107,14 @@ class WeightStore {
   };
 
   Status place(const model::GgufModel& file, std::span<const model::WeightSpec> specs,
-               bool tied_output);
-  Status read_matrices(const model::GgufModel& file, const Options& options);
+               const WeightLayout& layout);
+  Status place_rows(const model::GgufModel& file, const std::string& name);
+  void place_matrix(const MatrixLayout& matrix);
+  /// Gives every pinned panel its memory and every streamed one its place in the order of a pass.
+  void place_panels(const WeightLayout& layout, std::vector<StreamedPanel>& streamed);
+  Status read_pinned(const model::GgufModel& file, const Options& options);
+  Status start_ring(const model::GgufModel& file, std::vector<StreamedPanel> streamed,
+                    const Options& options);
   Status read_vector(const model::GgufModel& file, const model::WeightSpec& spec);
   Group& group(int32_t layer) { return groups_[static_cast<size_t>(layer + 1)]; }
   const Group& group(int32_t layer) const { return groups_[static_cast<size_t>(layer + 1)]; }
@@ -101,6 +125,7 @@ class WeightStore {
   std::vector<std::vector<float>> vectors_;
   std::vector<RowTable> row_tables_;
   device::Buffer memory_;
+  std::unique_ptr<PanelRing> ring_;
   uint64_t bytes_per_pass_ = 0;
   uint64_t width_max_ = 0;
 };

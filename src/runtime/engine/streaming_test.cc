@@ -1,0 +1,92 @@
+// Streamed weights change no bit: the logits of a model are the same whatever is pinned, however
+// small the panels and the ring, and whichever backend reads (docs/NUMERICS.md, section 7, point
+// 3).
+
+#include <set>
+
+#include "runtime/engine/engine.h"
+#include "runtime/engine/test_model.h"
+
+namespace freehold::runtime {
+namespace {
+
+constexpr size_t kTokens = 70;
+constexpr uint32_t kVocabulary = 384;
+
+/// The same model with `sixteenths` of its matrices pinned.
+struct StreamedModel : TestModel {
+  StreamedModel(const factory::FactoryOptions& options, size_t threads, uint64_t sixteenths,
+                uint64_t ring_bytes, io::ReadBackend backend)
+      : TestModel(options, threads, [&](Model& opened, Model::Options load) {
+          WeightLayout layout = opened.layout(kPanelBytesMin);
+          layout.pin_at_most(layout.bytes() / 16 * sixteenths);
+          load.streaming = {.ring_bytes = ring_bytes, .backend = backend};
+          return opened.load_weights(layout, load);
+        }) {}
+};
+
+class StreamingTest : public testing::TestWithParam<std::pair<const char*, const char*>> {};
+
+TEST_P(StreamingTest, OneHash) {
+  const auto options = small_model(GetParam().first, GetParam().second);
+  const auto tokens = random_tokens(kTokens, kVocabulary, 3);
+  std::set<std::string> hashes;
+  TestModel resident(options, 2);
+  hashes.insert(evaluate_hash(resident, tokens, device::best_isa(), 0, ops::CacheType::kF16));
+  for (const size_t threads : {1u, 3u}) {
+    for (const uint64_t sixteenths : {0u, 2u, 8u, 15u}) {
+      for (const auto backend : {io::ReadBackend::kAuto, io::ReadBackend::kThreads}) {
+        StreamedModel streamed(options, threads, sixteenths,
+                               sixteenths % 3 == 0 ? 0 : uint64_t{1} << 20, backend);
+        ASSERT_NE(streamed.model->weights().ring(), nullptr);
+        for (const size_t slice : {size_t{0}, size_t{1}, size_t{16}}) {
+          hashes.insert(
+              evaluate_hash(streamed, tokens, device::best_isa(), slice, ops::CacheType::kF16));
+        }
+      }
+    }
+  }
+  EXPECT_EQ(hashes.size(), 1u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, StreamingTest,
+                         testing::Values(std::pair{"llama", "Q4_K_M"}, std::pair{"qwen2", "Q5_0"},
+                                         std::pair{"gemma3", "Q6_K"}, std::pair{"llama", "F16"}));
+
+TEST(Streaming, AnEngineAnswersAsTheResidentOneDoes) {
+  const auto options = small_model("qwen2", "Q4_K_M");
+  std::vector<std::vector<TokenId>> answers;
+  for (const uint64_t sixteenths : {16u, 3u}) {
+    StreamedModel test(options, 2, sixteenths, uint64_t{1} << 20, io::ReadBackend::kAuto);
+    auto engine = MUST(Engine::create({.model = *test.model,
+                                       .pool = *test.pool,
+                                       .account = test.account,
+                                       .isa = device::best_isa(),
+                                       .cache_positions = 512,
+                                       .columns_max = 24,
+                                       .requests_max = 3}));
+    std::vector<std::vector<TokenId>> made(3);
+    std::vector<RequestId> ids;
+    for (uint64_t i = 0; i < 3; ++i) {
+      GenerateRequest request;
+      request.prompt = random_tokens(20 + 15 * i, kVocabulary, i);
+      request.tokens_max = 12;
+      request.context = 128;
+      request.sampling.seed = 5;
+      ids.push_back(MUST(engine->submit(std::move(request))));
+    }
+    while (!engine->idle()) {
+      for (const TokenEvent& event : MUST(engine->step())) {
+        for (size_t i = 0; i < 3; ++i) {
+          if (event.request == ids[i]) made[i].push_back(event.token);
+        }
+      }
+    }
+    for (auto& tokens : made) answers.push_back(std::move(tokens));
+  }
+  ASSERT_EQ(answers.size(), 6u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(answers[i], answers[i + 3]);
+}
+
+}  // namespace
+}  // namespace freehold::runtime

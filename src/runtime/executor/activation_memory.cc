@@ -1,0 +1,59 @@
+#include "runtime/executor/activation_memory.h"
+
+#include "ops/attention/attention.h"
+#include "quant/activation.h"
+
+namespace freehold::runtime {
+
+namespace {
+
+/// Hands out aligned pieces of one block.
+class Carver {
+ public:
+  explicit Carver(std::byte* base) : base_(base) {}
+  template <class T>
+  T* take(size_t count) {
+    T* piece = base_ == nullptr ? nullptr : reinterpret_cast<T*>(base_ + used_);
+    used_ += base::align_up<size_t>(count * sizeof(T), 64);
+    return piece;
+  }
+  size_t used() const { return used_; }
+
+ private:
+  std::byte* base_;
+  size_t used_ = 0;
+};
+
+}  // namespace
+
+size_t ActivationMemory::place(std::byte* base, const model::HyperParameters& parameters,
+                               const ActivationShape& shape) {
+  Carver carver(base);
+  const size_t columns = shape.columns_max;
+  const size_t stride = activation_stride(parameters.width);
+  const size_t padded = quant::padded_width(shape.width_max);
+  residual = {carver.take<float>(columns * stride), parameters.width, stride};
+  arena_floats = columns * (shape.values_max + kActivationStrideUnit * shape.activations_max);
+  arena = carver.take<float>(arena_floats);
+  for (size_t group = 0; group < 2; ++group) {
+    quantised[group] = carver.take<int8_t>(columns * padded);
+    scales[group] = carver.take<float>(columns * (padded / 32));
+    sums[group] = carver.take<int16_t>(columns * (padded / 16));
+  }
+  gathered = {carver.take<float>(shape.logits_max * stride), parameters.width, stride};
+  logits = carver.take<float>(shape.logits_max * parameters.vocabulary);
+  cosine.clear();
+  sine.clear();
+  for (const ops::RopeScaling& rope : parameters.rope) {
+    cosine.push_back(carver.take<float>(columns * activation_stride(rope.rotary_dim / 2)));
+    sine.push_back(carver.take<float>(columns * activation_stride(rope.rotary_dim / 2)));
+  }
+  scratch.clear();
+  for (size_t worker = 0; worker < shape.workers; ++worker) {
+    scratch.push_back(carver.take<float>(
+        ops::attention_scratch_floats(shape.attention_rows_max, parameters.value_dim)));
+  }
+  return carver.used();
+}
+
+}  // namespace freehold::runtime

@@ -1,0 +1,172 @@
+#include "runtime/plan/memory_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/text.h"
+#include "runtime/cache/cache_spec.h"
+#include "runtime/executor/executor.h"
+
+namespace freehold::runtime {
+
+namespace {
+
+constexpr uint64_t kMiB = uint64_t{1} << 20;
+/// docs/ARCHITECTURE.md: the ring at most 64 MB or a tenth of the budget.
+constexpr uint64_t kRingBytesMax = 64 * kMiB;
+constexpr uint64_t kRingShare = 10;
+/// A ring holds this many panels: enough in flight for the disk's queue while some are computed on.
+constexpr uint64_t kRingPanels = 16;
+/// The fewest that still hide reading behind computing.
+constexpr uint64_t kRingPanelsMin = 4;
+/// What a process grows by outside the accounted buffers: stacks, allocator, a request's buffers.
+/// Measured: 3 to 5 MiB on the four models of the tests.
+constexpr uint64_t kOverhead = 6 * kMiB;
+constexpr uint64_t kOverheadPerThread = 256 * 1024;
+/// The sampler's candidates: a few arrays over the vocabulary.
+constexpr uint64_t kSamplerBytesPerToken = 24;
+/// Aligned reads take in at most this much beside their panel.
+constexpr uint64_t kAlignmentSlack = 32 * 1024;
+constexpr uint64_t kPage = 4096;
+
+uint64_t checksum_bytes(const Model& model) {
+  uint64_t bytes = 0;
+  for (const auto& shard : model.file().shards()) {
+    bytes += shard->size() / io::kChecksumUnitBytes * sizeof(uint32_t);
+  }
+  return bytes;
+}
+
+uint64_t vector_bytes(const Model& model) {
+  uint64_t bytes = 0;
+  for (const model::WeightSpec& spec : model.specs()) {
+    if (spec.role == model::WeightRole::kVector || spec.role == model::WeightRole::kConstant) {
+      bytes += spec.rows * spec.width * sizeof(float);
+    }
+  }
+  return bytes;
+}
+
+/// Everything that does not depend on how many columns travel or which weights are pinned.
+Result<MemoryPlan> fixed_part(const Model& model, const Workload& workload, const Budget& budget) {
+  MemoryPlan plan;
+  plan.budget = budget.bytes;
+  plan.held = budget.held;
+  plan.vectors = vector_bytes(model);
+  plan.overhead = kOverhead + kOverheadPerThread * workload.threads +
+                  kSamplerBytesPerToken * model.parameters().vocabulary;
+  const auto geometry = TRY(PageGeometry::create(
+      cache_spec(model.parameters(), workload.cache_type, workload.positions, workload.sequences)));
+  plan.cache = geometry.pool_bytes();
+  for (const model::WeightSpec& spec : model.specs()) {
+    if (spec.role != model::WeightRole::kEmbedding || model.parameters().tied_output) continue;
+    plan.row_read += model.file().find(spec.name)->bytes;
+  }
+  return plan;
+}
+
+Status add_activations(const Model& model, const Workload& workload, size_t columns,
+                       MemoryPlan& plan) {
+  plan.columns_max = columns;
+  plan.logits_max = std::min(workload.logits_max, columns);
+  plan.activations = TRY(Executor::memory_bytes(
+      model.architecture(), model.parameters(),
+      {plan.columns_max, plan.logits_max, workload.threads, plan.layout.width_max()}));
+  return {};
+}
+
+/// What a ring of panels of `panel_bytes` takes.
+uint64_t ring_for(uint64_t panel_bytes, uint64_t panels) {
+  return panels * base::align_up(panel_bytes + kAlignmentSlack, kPage) + kPage;
+}
+
+/// Cuts panels and the ring for what `plan` has left, and pins the rest.
+void place_weights(const Model& model, MemoryPlan& plan) {
+  plan.checksums = checksum_bytes(model);
+  plan.ring = 0;
+  const uint64_t ring_most = std::min(kRingBytesMax, plan.budget / kRingShare);
+  plan.panel_bytes_max =
+      std::clamp(ring_most / kRingPanels / kPage * kPage, kPanelBytesMin, kPanelBytesMax);
+  plan.layout = model.layout(plan.panel_bytes_max);
+  plan.layout.pin_at_most(0);
+  const uint64_t panel = plan.layout.streamed_panel_bytes_max();
+  plan.ring = std::max(ring_for(panel, kRingPanelsMin), ring_most);
+  const uint64_t used = plan.overhead_bytes();
+  plan.layout.pin_at_most(plan.budget > used ? plan.budget - used : 0);
+  plan.pinned = plan.layout.pinned_bytes();
+  plan.streamed = plan.layout.streamed_bytes();
+}
+
+/// The smallest budget that would do: nothing pinned but the ring at its least.
+Result<uint64_t> smallest_budget(const Model& model, const Workload& workload, MemoryPlan plan) {
+  TRY(add_activations(model, workload, std::min(workload.columns_min, workload.columns_max), plan));
+  plan.layout = model.layout(kPanelBytesMin);
+  plan.layout.pin_at_most(0);
+  plan.checksums = checksum_bytes(model);
+  plan.ring = ring_for(plan.layout.streamed_panel_bytes_max(), kRingPanelsMin);
+  return plan.overhead_bytes();
+}
+
+}  // namespace
+
+std::string MemoryPlan::describe() const {
+  std::string text;
+  const auto line = [&](const char* use, uint64_t bytes) {
+    if (bytes > 0) text += fmt::format("  {:<22} {:>10}\n", use, base::human_bytes(bytes));
+  };
+  line("program and tokenizer", held);
+  line("overhead", overhead);
+  line("cache", cache);
+  line("activations", activations);
+  line("vectors", vectors);
+  line("checksums", checksums);
+  line("ring", ring);
+  line("pinned weights", pinned);
+  line("in all", total());
+  if (budget != Budget::kUnlimited) line("budget", budget);
+  line("streamed every pass", streamed);
+  line("read by row", row_read);
+  return text;
+}
+
+Result<MemoryPlan> plan_memory(const Model& model, const Workload& workload, const Budget& budget) {
+  MemoryPlan plan = TRY(fixed_part(model, workload, budget));
+  plan.layout = model.layout();
+  TRY(add_activations(model, workload, workload.columns_max, plan));
+  plan.pinned = plan.layout.bytes();
+  if (plan.total() <= budget.bytes) return plan;
+  // Not everything fits. Short passes make room for weights, down to what the caller allows.
+  for (size_t columns = workload.columns_max;;
+       columns = std::max(columns / 2, workload.columns_min)) {
+    TRY(add_activations(model, workload, columns, plan));
+    const bool fair = plan.activations <= budget.bytes / 8;
+    if (fair || columns <= workload.columns_min) break;
+  }
+  place_weights(model, plan);
+  if (plan.total() > budget.bytes) {
+    const uint64_t smallest = TRY(smallest_budget(model, workload, plan));
+    if (smallest > budget.bytes) {
+      return Error{ErrorCode::kRefused,
+                   fmt::format("a budget of {} is too small: the least is {} ({} cache, {} "
+                               "activations, {} program and tokenizer)",
+                               base::human_bytes(budget.bytes), base::human_bytes(smallest),
+                               base::human_bytes(plan.cache), base::human_bytes(plan.activations),
+                               base::human_bytes(plan.held + plan.overhead)),
+                   fmt::format("give --memory {}M or more, or a shorter --context",
+                               base::divide_up(smallest, kMiB))};
+    }
+    TRY(add_activations(model, workload, std::min(workload.columns_min, workload.columns_max),
+                        plan));
+    plan.layout = model.layout(kPanelBytesMin);
+    plan.panel_bytes_max = kPanelBytesMin;
+    plan.layout.pin_at_most(0);
+    plan.pinned = 0;
+    plan.streamed = plan.layout.streamed_bytes();
+    plan.ring = ring_for(plan.layout.streamed_panel_bytes_max(), kRingPanelsMin);
+  }
+  return plan;
+}
+
+}  // namespace freehold::runtime

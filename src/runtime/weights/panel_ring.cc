@@ -1,0 +1,357 @@
+#include "runtime/weights/panel_ring.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "base/crc32c.h"
+
+namespace freehold::runtime {
+
+namespace {
+
+/// A read that failed is tried this often in all before its pass fails: a disk's passing error
+/// costs a moment, not an answer.
+constexpr uint32_t kAttemptsMax = 3;
+/// Slots start on whole pages, for every alignment a disk has been seen to ask for.
+constexpr size_t kSlotAlignment = 4096;
+
+}  // namespace
+
+PanelRing::PanelRing(Options options) : options_(std::move(options)) {}
+
+Result<std::unique_ptr<PanelRing>> PanelRing::create(Options options) {
+  auto ring = std::make_unique<PanelRing>(std::move(options));
+  TRY(ring->start());
+  return ring;
+}
+
+Status PanelRing::start() {
+  CHECK(!options_.panels.empty());
+  first_output_ = 0;
+  while (first_output_ < options_.panels.size() && !options_.panels[first_output_].output_only) {
+    ++first_output_;
+  }
+  for (const StreamedPanel& panel : options_.panels) {
+    slot_bytes_ = std::max(slot_bytes_, piece(panel).bytes);
+  }
+  slot_bytes_ = base::align_up(slot_bytes_, kSlotAlignment);
+  const size_t slots = std::clamp<size_t>(options_.ring_bytes / slot_bytes_, 1,
+                                          std::max<size_t>(1, options_.panels.size()));
+  memory_ = TRY(device::Buffer::create(options_.account, device::MemoryUse::kRing,
+                                       slots * slot_bytes_ + kSlotAlignment));
+  auto* const start = reinterpret_cast<std::byte*>(
+      base::align_up(reinterpret_cast<uintptr_t>(memory_.data()), uintptr_t{kSlotAlignment}));
+  slots_ = std::vector<Slot>(slots);
+  for (size_t i = 0; i < slots; ++i) slots_[i].memory = start + i * slot_bytes_;
+  first_seen_.resize(options_.panels.size());
+  queue_ = TRY(options_.files.make_read_queue(
+      options_.backend,
+      {.depth = std::min(slots, options_.depth_max), .memory = {start, slots * slot_bytes_}}));
+  for (size_t i = 0; i < queue_->serving_threads(); ++i) {
+    threads_.push_back(TRY(device::Thread::create(fmt::format("read {}", i + 1),
+                                                  [queue = queue_.get()] { queue->serve(); })));
+  }
+  threads_.push_back(TRY(device::Thread::create("weights", [this] { read_on(); })));
+  return {};
+}
+
+PanelRing::~PanelRing() {
+  {
+    const std::lock_guard held(lock_);
+    stopping_ = true;
+  }
+  reader_wakes_.notify_all();
+  // The reader takes back what is in flight, then the queue's own threads may end.
+  if (!threads_.empty()) threads_.back().join();
+  if (queue_ != nullptr) queue_->close();
+  threads_.clear();
+}
+
+size_t PanelRing::unit(const StreamedPanel& panel) const {
+  const StreamedFile& source = options_.sources[panel.file];
+  size_t bytes = source.file->alignment();
+  if (source.checksums) bytes = std::max<size_t>(bytes, io::kChecksumUnitBytes);
+  return bytes;
+}
+
+PanelRing::Piece PanelRing::piece(const StreamedPanel& panel) const {
+  const uint64_t step = unit(panel);
+  const uint64_t begin = panel.offset / step * step;
+  const uint64_t end = base::align_up(panel.offset + panel.bytes, step);
+  const uint64_t file_end = options_.sources[panel.file].identity.size;
+  return {begin, static_cast<size_t>(end - begin),
+          static_cast<size_t>(std::min(end, file_end) - begin)};
+}
+
+uint64_t PanelRing::bytes_per_pass(bool with_output) const {
+  uint64_t sum = 0;
+  for (const StreamedPanel& panel : options_.panels) {
+    if (with_output || !panel.output_only) sum += piece(panel).needed;
+  }
+  return sum;
+}
+
+bool PanelRing::is_direct() const {
+  return std::all_of(options_.sources.begin(), options_.sources.end(),
+                     [](const StreamedFile& source) { return source.file->is_direct(); });
+}
+
+PanelRing::Statistics PanelRing::statistics() const {
+  const std::lock_guard held(lock_);
+  Statistics statistics = statistics_;
+  statistics.panels_waited = panels_waited_.load(std::memory_order_relaxed);
+  return statistics;
+}
+
+// --- The pass's side -----------------------------------------------------------------------------
+
+Status PanelRing::check_identities() const {
+  for (const StreamedFile& source : options_.sources) {
+    if (TRY(source.file->identity()) == source.identity) continue;
+    return Error{ErrorCode::kDamaged,
+                 fmt::format("{} changed while it was in use", source.file->path()),
+                 "start again once nothing writes to it"};
+  }
+  return {};
+}
+
+Status PanelRing::begin_pass(bool with_output) {
+  TRY(check_identities());
+  std::unique_lock held(lock_);
+  // What failed between passes, reading ahead, gets a fresh chance.
+  if (broken_ || failure_) {
+    restart_ = true;
+    reader_wakes_.notify_all();
+    panel_arrived_.wait(held, [&] { return !restart_; });
+    broken_ = false;
+    missed_.store(false, std::memory_order_relaxed);
+    next_base_ = 0;
+  }
+  base_ = next_base_;
+  next_base_ += with_output ? options_.panels.size() : first_output_;
+  with_output_ = with_output;
+  ++pass_;
+  reader_wakes_.notify_all();
+  return {};
+}
+
+const std::byte* PanelRing::acquire(uint32_t index) {
+  const uint64_t number = base_ + index;
+  Slot& slot = slots_[number % slots_.size()];
+  if (slot.ready.load(std::memory_order_acquire) == number) return slot.rows;
+  panels_waited_.fetch_add(1, std::memory_order_relaxed);
+  std::unique_lock held(lock_);
+  if (asked_ <= number) {
+    asked_ = number + 1;
+    if (!options_.read_ahead) reader_wakes_.notify_all();
+  }
+  while (slot.ready.load(std::memory_order_acquire) != number) {
+    if (number >= failed_number_) {
+      missed_.store(true, std::memory_order_release);
+      return nullptr;
+    }
+    if (Slot* const arrived = take_unchecked(); arrived != nullptr) {
+      held.unlock();
+      Status status = check(*arrived);
+      held.lock();
+      settle(*arrived, std::move(status));
+    } else {
+      panel_arrived_.wait(held);
+    }
+  }
+  return slot.rows;
+}
+
+void PanelRing::release(uint32_t index, uint64_t rows) {
+  Slot& slot = slots_[(base_ + index) % slots_.size()];
+  const uint64_t left = slot.rows_left.fetch_sub(rows, std::memory_order_acq_rel);
+  DCHECK(left >= rows);
+  if (left != rows) return;
+  {
+    const std::lock_guard held(lock_);
+    slot.ready.store(kNothing, std::memory_order_relaxed);
+    slot.free = true;
+  }
+  reader_wakes_.notify_one();
+}
+
+Status PanelRing::end_pass(bool completed) {
+  Status unchanged = check_identities();
+  const std::lock_guard held(lock_);
+  broken_ = !completed || failed();
+  if (failed()) return *failure_;
+  return unchanged;
+}
+
+// --- The reader ----------------------------------------------------------------------------------
+
+void PanelRing::read_on() {
+  std::array<io::FinishedRead, 32> finished;
+  std::unique_lock held(lock_);
+  while (true) {
+    restart_if_asked();
+    if (!stopping_) submit_ready();
+    if (in_flight_ == 0) {
+      if (stopping_) return;
+      if (!restart_) reader_wakes_.wait(held);
+      continue;
+    }
+    held.unlock();
+    const size_t count = queue_->wait(finished);
+    held.lock();
+    for (size_t i = 0; i < count; ++i) finish(finished[i]);
+  }
+}
+
+void PanelRing::restart_if_asked() {
+  if (!restart_ || in_flight_ > 0) return;
+  for (Slot& slot : slots_) {
+    slot.free = true;
+    slot.ready.store(kNothing, std::memory_order_relaxed);
+  }
+  failure_.reset();
+  failed_number_ = kNothing;
+  unchecked_.clear();
+  again_.clear();
+  next_number_ = 0;
+  next_panel_ = 0;
+  next_pass_ = pass_ + 1;
+  asked_ = 0;
+  restart_ = false;
+  panel_arrived_.notify_all();
+}
+
+/// Whether the panel after the last one started is known: what follows the layers depends on
+/// whether their pass wants logits, and that is unknown for a pass that has not begun.
+bool PanelRing::next_is_known() {
+  while (true) {
+    if (next_panel_ == options_.panels.size()) {
+      next_panel_ = 0;
+      ++next_pass_;
+    }
+    if (next_panel_ != first_output_) return true;
+    if (next_pass_ > pass_) return false;
+    // A pass that is over and left us here had no logits.
+    if (next_pass_ == pass_ && with_output_) return true;
+    next_panel_ = 0;
+    ++next_pass_;
+  }
+}
+
+Status PanelRing::submit(Slot& slot) {
+  const StreamedPanel& panel = options_.panels[slot.panel];
+  const Piece wanted = piece(panel);
+  TRY(queue_->submit({options_.sources[panel.file].file.get(),
+                      wanted.offset,
+                      {slot.memory, wanted.bytes},
+                      wanted.needed,
+                      static_cast<uint64_t>(&slot - slots_.data())}));
+  ++in_flight_;
+  return {};
+}
+
+void PanelRing::submit_ready() {
+  const auto goes_on = [&] {
+    return failed_number_ == kNothing && !restart_ && in_flight_ < queue_->depth();
+  };
+  while (!again_.empty() && goes_on()) {
+    Slot& slot = *again_.back();
+    again_.pop_back();
+    const Status started = submit(slot);
+    if (!started.ok()) fail(slot.number, started.error());
+  }
+  while (goes_on() && next_is_known()) {
+    Slot& slot = slots_[next_number_ % slots_.size()];
+    if (!slot.free || (!options_.read_ahead && next_number_ >= asked_)) return;
+    slot.free = false;
+    slot.number = next_number_;
+    slot.panel = next_panel_;
+    slot.attempts = 1;
+    const Status started = submit(slot);
+    if (!started.ok()) return fail(next_number_, started.error());
+    ++next_number_;
+    ++next_panel_;
+  }
+}
+
+void PanelRing::fail(uint64_t number, Error error) {
+  failed_number_ = std::min(failed_number_, number);
+  // Nothing is read any more, so what was to be read again will not come either.
+  for (const Slot* slot : again_) failed_number_ = std::min(failed_number_, slot->number);
+  again_.clear();
+  if (!failure_) failure_ = std::move(error);
+  panel_arrived_.notify_all();
+}
+
+void PanelRing::finish(const io::FinishedRead& finished) {
+  Slot& slot = slots_[finished.tag];
+  --in_flight_;
+  ++statistics_.reads;
+  statistics_.bytes_read += piece(options_.panels[slot.panel]).needed;
+  if (!finished.status.ok()) return settle(slot, finished.status);
+  unchecked_.push_back(&slot);
+  panel_arrived_.notify_all();
+}
+
+PanelRing::Slot* PanelRing::take_unchecked() {
+  const auto soonest = std::min_element(unchecked_.begin(), unchecked_.end(),
+                                        [](Slot* a, Slot* b) { return a->number < b->number; });
+  if (soonest == unchecked_.end()) return nullptr;
+  Slot* const slot = *soonest;
+  unchecked_.erase(soonest);
+  return slot;
+}
+
+void PanelRing::settle(Slot& slot, Status status) {
+  const StreamedPanel& panel = options_.panels[slot.panel];
+  if (status.ok()) {
+    slot.rows = slot.memory + (panel.offset - piece(panel).offset);
+    slot.rows_left.store(panel.rows, std::memory_order_relaxed);
+    slot.ready.store(slot.number, std::memory_order_release);
+  } else if (slot.attempts < kAttemptsMax && failed_number_ == kNothing) {
+    ++slot.attempts;
+    ++statistics_.retries;
+    again_.push_back(&slot);
+    reader_wakes_.notify_all();
+  } else {
+    fail(slot.number, std::move(status).error().within(std::string(panel.tensor)));
+  }
+  panel_arrived_.notify_all();
+}
+
+Status PanelRing::check(const Slot& slot) {
+  const StreamedPanel& panel = options_.panels[slot.panel];
+  const Piece wanted = piece(panel);
+  const StreamedFile& source = options_.sources[panel.file];
+  const std::span<const std::byte> bytes(slot.memory, wanted.needed);
+  if (source.checksums) {
+    TRY(io::check_units(*source.checksums, wanted.offset, bytes, source.file->path()));
+  }
+  const auto rows = bytes.subspan(panel.offset - wanted.offset, panel.bytes);
+  if (!source.checksums) {
+    // Nobody vouches for this file, but what was read once must be read again.
+    const uint32_t sum = base::crc32c(rows);
+    std::optional<uint32_t>& before = first_seen_[slot.panel];
+    if (before && *before != sum) {
+      return Error{ErrorCode::kDamaged,
+                   fmt::format("{} reads differently than before in the {} bytes from byte {}",
+                               source.file->path(), panel.bytes, panel.offset),
+                   "the disk, its cable or memory may be failing; check them, then the file"};
+    }
+    before = sum;
+  }
+  const quant::Format& format = *panel.format;
+  if (format.rows_valid == nullptr ||
+      format.rows_valid(rows.data(), panel.bytes / panel.rows, panel.rows)) {
+    return {};
+  }
+  return Error{ErrorCode::kDamaged,
+               fmt::format("the tensor holds a block that {} forbids", format.name),
+               "the file is damaged; fetch it again"};
+}
+
+}  // namespace freehold::runtime
