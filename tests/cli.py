@@ -4,11 +4,16 @@
 Offline; takes the program from FREEHOLD. Every check is a line of output where it fails; exit 1 then.
 """
 
+import ctypes
 import hashlib
 import json
 import os
 import pathlib
+import platform
 import random
+import re
+import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -62,8 +67,8 @@ def usage():
     expect(2, "run")
     expect(2, "logits", MODEL)
     expect(2, "logits", MODEL, "--tokens", "1,x")
-    _, err = expect(2, "run", MODEL, "x", "--memory", "1G")
-    check("--memory" in err and "not there yet" in err, "--memory is named")
+    expect(2, "run", MODEL, "x", "--memory", "plenty")
+    expect(2, "run", MODEL, "x", "--memory", "1G", "--reads", "tape")
     _, err = expect(2, "run", MODEL, "x", "--schema", "f")
     check("--schema" in err, "--schema is named")
     expect(2, "run", MODEL, "x", "--temperature", "-1")
@@ -244,6 +249,85 @@ def stored():
     check(json.loads(out) == [], "a refused import leaves nothing behind")
 
 
+def forbid_io_uring():
+    """For preexec_fn: io_uring_setup fails with EPERM from now on, as in many containers."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    setup = {"x86_64": 425, "aarch64": 425}[platform.machine()]
+    steps = [(0x20, 0, 0, 0),                 # load the system call's number
+             (0x15, 0, 1, setup),             # another one: skip the next step
+             (0x06, 0, 0, 0x00050000 | 1),    # errno EPERM
+             (0x06, 0, 0, 0x7FFF0000)]        # allow
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+    header = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(program))
+    if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, header, 0, 0) != 0:
+        os._exit(99)
+
+
+def in_memory_group(limit, words):
+    """Exit code of the program in a memory control group (v1 or v2) of `limit` bytes without swap;
+    None where this machine lets us make none."""
+    for root, file in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+                       ("/sys/fs/cgroup", "memory.max")):
+        group = pathlib.Path(root, f"freehold-test-{os.getpid()}")
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        try:
+            (group / file).write_text(str(limit))
+            if file == "memory.max":
+                (group / "memory.swap.max").write_text("0")
+            script = f'echo $$ > {group}/cgroup.procs && exec "$@"'
+            done = subprocess.run(["bash", "-c", script, "bash", *map(str, words)],
+                                  stdin=subprocess.DEVNULL, capture_output=True, timeout=120,
+                                  env={**os.environ, **ENVIRONMENT})
+            return done.returncode
+        except OSError:
+            continue
+        finally:
+            group.rmdir()
+    return None
+
+
+def budgets():
+    """A budget is kept, changes no bit, and where it is too small the message names one that works."""
+    large = make(WORK / "large.gguf", "--size", "96M", "--type", "Q4_K_M", "--context", "512")
+    logits = ("logits", large, "--tokens", "1,2,3,4,5,6,7,8,9", "--json")
+    whole, _ = expect(0, *logits)
+    _, err = expect(4, *logits, "--memory", "1M")
+    least = int(re.search(r"--memory (\d+)M", err).group(1))
+    check(least < 80, f"a fraction of the model is enough: {least}M")
+    for budget in (least, least + 9, least + 30):
+        for reads in ("auto", "threads"):
+            out, _ = expect(0, *logits, "--memory", f"{budget}M", "--reads", reads)
+            check(out == whole, f"the same logits in {budget}M by {reads}")
+        out, _ = expect(0, "bench", large, "-p", 40, "-n", 6, "-r", 1, "--json", "--memory",
+                        f"{budget}M")
+        got = json.loads(out)
+        check(got["peak_resident_bytes"] <= got["memory_budget"],
+              f"{budget}M: {got['peak_resident_bytes']} bytes were resident")
+        share = got["streamed_per_token"] / got["streamed_per_token_planned"]
+        check(0.7 < share < 1.3, f"{budget}M: read {share} of what was planned")
+        check(got["amplification"] > 0, "bench says A")
+        words = [PROGRAM, *logits, "--memory", f"{budget}M"]
+        killed = in_memory_group((budget + 32) << 20, words)
+        check(killed in (0, None), f"{budget}M in a control group of 32M more: exit {killed}")
+        if killed is None:
+            print("note: no memory control groups here; the limit was not enforced")
+    refused = subprocess.run([PROGRAM, *map(str, logits), "--memory", f"{least}M", "--reads",
+                              "io_uring"], preexec_fn=forbid_io_uring, capture_output=True,
+                             env={**os.environ, **ENVIRONMENT}, timeout=120)
+    check(refused.returncode == 4 and b"io_uring" in refused.stderr, "io_uring refused by name")
+    fallen = subprocess.run([PROGRAM, *map(str, logits), "--memory", f"{least}M"],
+                            preexec_fn=forbid_io_uring, capture_output=True,
+                            env={**os.environ, **ENVIRONMENT}, timeout=120)
+    check(fallen.returncode == 0 and fallen.stdout == whole, "threads where io_uring is forbidden")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as memory_disk:
+        copy = shutil.copy(large, memory_disk)
+        out, _ = expect(0, "logits", copy, *logits[2:], "--memory", f"{least}M")
+        check(out == whole, "the same logits from a file system without direct reads")
+
+
 def offline():
     """After a pull nothing needs a network: the program runs where there is none at all."""
     done = subprocess.run(["unshare", "-rn", "true"], capture_output=True)
@@ -266,7 +350,7 @@ with tempfile.TemporaryDirectory() as folder:
     # The same file with the template's key renamed: a model without a template.
     PLAIN.write_bytes(PLAIN.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.chat_templatX"))
     BARE = make(WORK / "bare.gguf", *common)
-    for part in (usage, answers, numbers, tokens, damage, stored, offline):
+    for part in (usage, answers, numbers, tokens, damage, stored, budgets, offline):
         part()
 print(f"{len(FAILURES)} checks failed" if FAILURES else "all checks hold")
 sys.exit(1 if FAILURES else 0)

@@ -118,8 +118,18 @@ class Model:
             write_lists(path, lists)
         return self.make("lists", make)
 
+    def passages(self):
+        """20 passages of 64 tokens, spread over the last text, for the model to continue."""
+        tokens, count, length = self.text_tokens(self.texts[-1]), 20, 64
+        step = (len(tokens) - length) // count
+        return [self.bos + tokens[i * step:i * step + length] for i in range(count)]
+
     def prompts(self):
-        """Questions of prompts.txt as the model's users ask them; plain text for a base model."""
+        """Questions of prompts.txt as the model's users ask them, plain text for a base model; or
+        passages to continue (--passages)."""
+        if self.args.passages:
+            return self.make("prompts", lambda p: write_lists(p, self.passages()))
+
         def make(path):
             with open(os.path.join(HERE, "prompts.txt")) as f:
                 questions = f.read().splitlines()
@@ -348,6 +358,8 @@ def main():
     parser.add_argument("--freehold-option", action="append", default=[],
                         help="passed on to every call of freehold, for example --threads=1")
     parser.add_argument("--commit", default="unknown", help="of Freehold, for the report")
+    parser.add_argument("--passages", action="store_true",
+                        help="greedy: continue passages of the last text, not answer questions")
     parser.add_argument("--greedy-float64", action="store_true",
                         help="also follow llama.cpp's greedy texts with the float64 forward")
     parser.add_argument("--steps", default=",".join(STEPS))
