@@ -84,7 +84,8 @@ void try_byte_level(std::string_view text, std::string_view pre) {
   for (const auto token : (*tokenizer)->encode(text, SpecialTokens::kParse)) {
     back += (*tokenizer)->token_bytes(token);
   }
-  CHECK(back == text || pre.substr(0, 4) == "qwen");  // those bring text into normal form first
+  CHECK(back == text || pre.substr(0, 4) == "qwen" ||
+        pre == "tiny_aya");  // those bring text into normal form first
 }
 
 }  // namespace
@@ -92,13 +93,19 @@ void try_byte_level(std::string_view text, std::string_view pre) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   std::string_view text(reinterpret_cast<const char*>(data), size);
-  const uint8_t choice = data[0] % 8;
+  constexpr std::string_view kRules[] = {
+      "gpt-2",  "smollm",   "llama-bpe",   "qwen2",          "qwen35",       "gpt-4o",
+      "tekken", "tiny_aya", "deepseek-v3", "deepseek-coder", "deepseek-llm", "falcon"};
+  constexpr std::string_view kModels[] = {"gpt2", "llama", "t5", "bert"};
+  const uint8_t choice = data[0] % (std::size(kRules) + std::size(kModels));
   text.remove_prefix(1);
-  constexpr std::string_view kRules[] = {"gpt-2", "smollm", "llama-bpe", "qwen2", "qwen35"};
-  if (choice < 5) {
+  if (choice < std::size(kRules)) {
     try_byte_level(text, kRules[choice]);
-  } else {
-    try_texts(vocabulary_of(text, choice == 5 ? "gpt2" : "llama", "gpt-2"), text);
+    return 0;
   }
+  Vocabulary vocabulary = vocabulary_of(text, kModels[choice - std::size(kRules)], "gpt-2");
+  // A third of the texts that there are stands in for a character map as well.
+  if (data[0] % 3 == 0) vocabulary.charsmap = text.substr(0, text.size() / 2);
+  try_texts(vocabulary, text);
   return 0;
 }

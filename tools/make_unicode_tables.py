@@ -83,6 +83,14 @@ def canonical():
     return classes, flat, decompositions, sorted(compositions)
 
 
+def decimal_zeros():
+    """First code points of the runs of ten that decimal digits (Nd) always stand in."""
+    digits = [c for c in range(0x110000) if unicode.category(chr(c)) == "Nd"]
+    zeros = digits[::10]
+    assert digits == [zero + i for zero in zeros for i in range(10)]
+    return zeros
+
+
 def main():
     if unicode.unidata_version != VERSION:
         sys.exit(f"unicodedata2 carries Unicode {unicode.unidata_version}, not {VERSION}")
@@ -104,6 +112,11 @@ def main():
     emit("char32_t", "kDecomposed", flat, 16)
     emit_structs("Decomposition", "kDecompositions", decompositions)
     emit_structs("Composition", "kCompositions", compositions)
+    emit("char32_t", "kDecimalZeros", zeros := decimal_zeros(), 16)
+    joiners = [c for c in range(0x110000) if unicode.category(chr(c)) == "Pc"]
+    emit("char32_t", "kConnectors", joiners, 16)
+    print(f"const size_t kDecimalZeroCount = {len(zeros)};")
+    print(f"const size_t kConnectorCount = {len(joiners)};")
     print(f"const size_t kCombiningCount = {len(ranges)};")
     print(f"const size_t kDecompositionCount = {len(decompositions)};")
     print(f"const size_t kCompositionCount = {len(compositions)};\n")

@@ -6,6 +6,9 @@
     make_tokenizer_goldens.py tokens MODEL.gguf > golden/tokenizer/NAME.txt
         tokens by PyPI tokenizers over the file's own tables (byte-level vocabularies)
     make_tokenizer_goldens.py tokens MODEL.gguf --json tokenizer.json > golden/tokenizer/NAME.txt
+    make_tokenizer_goldens.py unigram|wordpiece > golden/tokenizer/unigram.txt
+        a small vocabulary trained on this project's own pages, and its tokens by PyPI sentencepiece
+        or tokenizers. Lines: "T type score token", "C character map", "X text ids", texts in hexadecimal
 
 Each line: rules (words only), the text in hexadecimal, lengths or ids.
 """
@@ -36,20 +39,14 @@ def texts(count, seed):
 
 
 def words():
-    from tokenizers import Regex, pre_tokenizers as pre
-
-    def split(pattern):
-        return pre.Split(Regex(pattern), "isolated")
-    gpt2 = split(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
-    qwen2 = diff.LLAMA3.replace("{1,3}", "")
-    qwen35 = qwen2.replace(r"?\p{L}+", r"?[\p{L}\p{M}]+").replace(r" ?[^\s\p{L}\p{N}]", r" ?[^\s\p{L}\p{M}\p{N}]")
-    rules = {"gpt-2": gpt2, "smollm": pre.Sequence([split(r"\p{N}"), gpt2]), "llama-bpe": split(diff.LLAMA3),
-             "qwen2": split(qwen2), "qwen35": split(qwen35)}
-    for name, rule in rules.items():
+    plain, mapped = diff.rules()
+    for name, rule in {**plain, **mapped}.items():
         for text in texts(160, 7):
             pieces = [w for w, _ in rule.pre_tokenize_str(text)]
-            assert "".join(pieces) == text
-            print(name, hexed(text), ",".join(str(len(p.encode())) for p in pieces) or "-")
+            in_bytes = name in mapped  # a character of the byte-level alphabet is a byte
+            assert in_bytes or "".join(pieces) == text
+            lengths = [len(p if in_bytes else p.encode()) for p in pieces]
+            print(name, hexed(text), ",".join(map(str, lengths)) or "-")
 
 
 def tokens(model, json):
@@ -66,8 +63,67 @@ def tokens(model, json):
         print(hexed(text), ",".join(map(str, oracle.encode(text, add_special_tokens=False).ids)) or "-")
 
 
+def own_pages():
+    """Sentences of our own to train on, and a few in other scripts so that their letters are known."""
+    lines = []
+    for page in ("README.md", "docs/ARCHITECTURE.md", "CONTRIBUTING.md"):
+        with open(page, encoding="utf-8") as file:
+            lines += [line.strip() for line in file if line.strip()]
+    return lines + ["Привет, мир.", "Καλημέρα κόσμε.", "こんにちは世界", "안녕 세계", "naïve Zürich"] * 3
+
+
+def small_texts():
+    return [t for t in texts(140, 13) if "\x00" not in t and len(t) < 200] + own_pages()[::3]
+
+
+def unigram():
+    import io
+    import tempfile
+
+    import sentencepiece
+    from sentencepiece import sentencepiece_model_pb2
+    rules = [("\uff21", "A"), ("\ufb01", "fi"), ("\u00a0", " "), ("\t", " "), ("\n", " "), ("\u2028", " "),
+             ("e\u0301", "\u00e9"), ("\u0085", ""), ("\u3000", " "), ("...", "\u2026"), ("..", ".")]
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="utf-8") as tsv:
+        for source, target in rules:
+            tsv.write(" ".join(f"{ord(c):X}" for c in source) + "\t"
+                      + " ".join(f"{ord(c):X}" for c in target) + "\n")
+        tsv.flush()
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(own_pages()), model_writer=model, vocab_size=420, model_type="unigram",
+            normalization_rule_tsv=tsv.name, minloglevel=2, hard_vocab_limit=False)
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(model.getvalue())
+    for piece in proto.pieces:
+        print("T", int(piece.type), repr(piece.score), hexed(piece.piece))
+    print("C", proto.normalizer_spec.precompiled_charsmap.hex())
+    oracle = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    for text in small_texts():
+        print("X", hexed(text), ",".join(map(str, oracle.encode(text))) or "-")
+
+
+def wordpiece():
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+    oracle = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=100))
+    oracle.normalizer = normalizers.BertNormalizer()
+    oracle.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    oracle.train_from_iterator(own_pages(), trainers.WordPieceTrainer(vocab_size=500, special_tokens=special,
+                                                                      show_progress=False))
+    oracle.encode_special_tokens = True
+    vocabulary = sorted(oracle.get_vocab().items(), key=lambda item: item[1])
+    for piece, token in vocabulary:
+        kind = 3 if piece in special else 1
+        print("T", kind, 0.0, hexed(piece if kind == 3 else piece[2:] if piece.startswith("##") else "\u2581" + piece))
+    for text in small_texts():
+        print("X", hexed(text), ",".join(map(str, oracle.encode(text, add_special_tokens=False).ids)) or "-")
+
+
 def main():
-    if sys.argv[1] == "words":
+    if sys.argv[1] in ("unigram", "wordpiece"):
+        {"unigram": unigram, "wordpiece": wordpiece}[sys.argv[1]]()
+    elif sys.argv[1] == "words":
         words()
     else:
         tokens(sys.argv[2], sys.argv[4] if len(sys.argv) > 4 else None)

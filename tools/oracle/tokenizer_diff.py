@@ -100,26 +100,75 @@ LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[
           r"|\s*[\r\n]+|\s+(?!\S)|\s+")
 
 
+CASED_WORD = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+CONTRACTION"
+              r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*CONTRACTION"
+              r"|\p{N}DIGITS| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+GPT4O = CASED_WORD.replace("CONTRACTION", "(?i:'s|'t|'re|'ve|'m|'ll|'d)?").replace("DIGITS", "{1,3}")
+TEKKEN = CASED_WORD.replace("CONTRACTION", "").replace("DIGITS", "")
+DEEPSEEK_V3 = (r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"
+               r"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+# Letters with case, range by range, as deepseek-llm's tokenizer.json writes them out.
+CASED = ("A-Za-z\u00b5\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u01ba\u01bc-\u01bf\u01c4-\u0293\u0295-"
+         "\u02af\u0370-\u0373\u0376\u0377\u037b-\u037d\u037f\u0386\u0388-\u038a\u038c\u038e-"
+         "\u03a1\u03a3-\u03f5\u03f7-\u0481\u048a-\u052f\u0531-\u0556\u10a0-\u10c5\u13a0-\u13f5"
+         "\u13f8-\u13fd\u1c90-\u1cba\u1cbd-\u1cbf\u1d00-\u1d2b\u1d6b-\u1d77\u1d79-\u1d9a\u1e00-"
+         "\u1f15\u1f18-\u1f1d\u1f20-\u1f45\u1f48-\u1f4d\u1f50-\u1f57\u1f59\u1f5b\u1f5d\u1f5f-"
+         "\u1f7d\u1f80-\u1fb4\u1fb6-\u1fbc\u1fbe\u1fc2-\u1fc4\u1fc6-\u1fcc\u1fd0-\u1fd3\u1fd6-"
+         "\u1fdb\u1fe0-\u1fec\u1ff2-\u1ff4\u1ff6-\u1ffc\u2102\u2107\u210a-\u2113\u2115\u2119-"
+         "\u211d\u2124\u2126\u2128\u212a-\u212d\u212f-\u2134\u2139\u213c-\u213f\u2145-\u2149"
+         "\u214e\u2183\u2184\u2c00-\u2c7b\u2c7e-\u2ce4\u2ceb-\u2cee\u2cf2\u2cf3\ua640-\ua66d"
+         "\ua680-\ua69b\ua722-\ua76f\ua771-\ua787\ua78b-\ua78e\uab70-\uabbf\ufb00-\ufb06\ufb13-"
+         "\ufb17\uff21-\uff3a\uff41-\uff5a\U00010400-\U0001044f\U000104b0-\U000104d3\U000104d8-"
+         "\U000104fb\U00010c80-\U00010cb2\U00010cc0-\U00010cf2\U000118a0-\U000118df\U0001e900-"
+         "\U0001e943")
+
+
+def rules():
+    """The words of each family, as its tokenizer.json cuts them: pre-tokenizers by `tokenizer.ggml.pre`.
+    Those in the second map end in the byte-level alphabet already."""
+    from tokenizers import Regex, pre_tokenizers as pre
+
+    def split(pattern):
+        return pre.Split(Regex(pattern), "isolated")
+    gpt2 = split(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
+    qwen2 = LLAMA3.replace("{1,3}", "")
+    qwen35 = qwen2.replace(r"?\p{L}+", r"?[\p{L}\p{M}]+").replace(r" ?[^\s\p{L}\p{N}]", r" ?[^\s\p{L}\p{M}\p{N}]")
+    han = "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+"
+    each = pre.Digits(individual_digits=True)
+    threes = split(r"\d{1,3}(?=(?:\d{3})*\b)")
+    wide = "\\s?[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002]+"
+    plain = {
+        "gpt-2": gpt2, "smollm": pre.Sequence([split(r"\p{N}"), gpt2]), "llama-bpe": split(LLAMA3),
+        "qwen2": split(qwen2), "qwen35": split(qwen35), "gpt-4o": split(GPT4O), "tekken": split(TEKKEN),
+        "tiny_aya": pre.Sequence([threes, split(GPT4O)]),
+        "deepseek-v3": pre.Sequence([split(r"\p{N}{1,3}"), split("[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+"),
+                                     split(DEEPSEEK_V3)]),
+        "deepseek-coder": pre.Sequence([split("[\r\n]"), split(r"\s?\p{L}+"), split(r"\s?\p{P}+"), split(han),
+                                        each]),
+        "deepseek-llm": pre.Sequence([split("[\r\n]"), split(r"\s?[" + CASED + "]+"), split(wide),
+                                      split(r"\s+$"), split(han), each])}
+    mapped = {
+        "falcon": pre.Sequence([pre.Punctuation("contiguous"), pre.ByteLevel(add_prefix_space=False),
+                                pre.Digits(individual_digits=False), split("[0-9][0-9][0-9]")])}
+    return plain, mapped
+
+
 def build_tokenizers(vocabulary):
     """A `tokenizers` model over the GGUF's own tables, with the rules its pre-tokenizer names."""
-    from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
+    from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
     tokens = vocabulary["tokens"]
     types = vocabulary["token_type"]
     merges = [tuple(m.split(" ")) for m in vocabulary["merges"]]
     pre = vocabulary["pre"]
     vocab = {t: i for i, t in enumerate(tokens)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, ignore_merges=pre == "llama-bpe"))
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=pre in ("smollm", "gpt-2"))
-    if pre == "smollm":
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-            [pre_tokenizers.Digits(individual_digits=True), byte_level])
-    elif pre == "gpt-2":
-        tokenizer.pre_tokenizer = byte_level
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, ignore_merges=pre in ("llama-bpe", "tekken")))
+    plain, mapped = rules()
+    if pre in mapped:
+        tokenizer.pre_tokenizer = mapped[pre]
     else:
-        pattern = LLAMA3 if pre == "llama-bpe" else LLAMA3.replace("{1,3}", "")
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-            [pre_tokenizers.Split(Regex(pattern), "isolated"), byte_level])
-    if pre == "qwen2":
+            [plain[pre], pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    if pre in ("qwen2", "qwen35", "tiny_aya"):
         tokenizer.normalizer = normalizers.NFC()
     tokenizer.add_tokens([AddedToken(t, normalized=False) for t, k in zip(tokens, types) if k == 4])
     return tokenizer
@@ -196,6 +245,8 @@ def main():
     parser.add_argument("model")
     parser.add_argument("--dump", required=True)
     parser.add_argument("--json")
+    parser.add_argument("--texts", help="a file whose lines are compared too")
+    parser.add_argument("--sentencepiece", help="the model that the vocabulary was made from")
     parser.add_argument("--llama", help="folder of libllama.so")
     parser.add_argument("--llama-source", help="llama.cpp's source folder")
     parser.add_argument("--count", type=int, default=20000)
@@ -206,13 +257,19 @@ def main():
     texts = [make_text(rng) for _ in range(options.count)]
     texts += ["a</s>b", "<unused1> x", "a ▁▁ b ▁c"]
     texts += [c * n for c in "a 1\n=é世" for n in (1, 2, 3, 40, 41, 42, 1000)]
+    if options.texts:
+        with open(options.texts, encoding="utf-8") as file:
+            texts += file.read().splitlines()
     data = [t.encode() for t in texts]
     mine = ours(options.dump, options.model, data)
     pre = vocabulary.get("pre", "default") if vocabulary["model"] == "gpt2" else "spm"
     failures = 0
     numbers17 = ("Unicode 17 number", lambda t: any(ord(c) in UNICODE_17_NUMBERS for c in t.decode()))
-    # U+0EBA got its combining class (9) with Unicode 12; the package normalizes by an older table.
-    older_nfc = ("a combining class that its NFC does not know", lambda t: "\u0eba" in t.decode())
+    # The package normalizes by an older table: U+0EBA and U+0C3C, for example, have no combining class there.
+    from tokenizers import normalizers
+    nfc = normalizers.NFC()
+    older_nfc = ("its NFC is of an older Unicode",
+                 lambda t: nfc.normalize_str(t.decode()) != unicodedata.normalize("NFC", t.decode()))
     if vocabulary["model"] == "gpt2":
         oracle = build_tokenizers(vocabulary)
         theirs = [" ".join(map(str, e.ids)) for e in oracle.encode_batch(texts, add_special_tokens=False)]
@@ -221,6 +278,8 @@ def main():
         from tokenizers import Tokenizer
         oracle = Tokenizer.from_file(options.json)
         oracle.encode_special_tokens = True
+        oracle.no_padding()
+        oracle.no_truncation()
         theirs = [" ".join(map(str, e.ids)) for e in oracle.encode_batch(texts, add_special_tokens=False)]
         reasons = [numbers17, older_nfc]
         if pre == "spm":
@@ -229,6 +288,11 @@ def main():
             reasons += [("<unusedN> in the text", lambda t: b"<unused" in t),
                         ("a written \u2581", lambda t: "\u2581".encode() in t)]
         failures += report("tokenizers (tokenizer.json)", data, mine, theirs, reasons)
+    if options.sentencepiece:
+        import sentencepiece
+        oracle = sentencepiece.SentencePieceProcessor(model_file=options.sentencepiece)
+        theirs = [" ".join(map(str, ids)) for ids in oracle.encode(texts)]
+        failures += report("sentencepiece", data, mine, theirs, [])
     if options.llama:
         failures += diff_llama(options, vocabulary, pre, data, mine, rng)
     sys.exit(1 if failures else 0)
@@ -256,7 +320,7 @@ def diff_llama(options, vocabulary, pre, data, mine, rng):
                     ("long s in a contraction", lambda t: "ſ" in t.decode()),
                     ("newer letters than its tables", lambda t: any(
                         unicodedata.category(c) == "Cn" for c in t.decode()))]
-    if pre == "qwen2":
+    if pre in ("qwen2", "qwen35", "tiny_aya"):
         reasons.append(("normalization form C", lambda t: unicodedata.normalize("NFC", t.decode()) != t.decode()))
     failures = report("llama.cpp", data, mine, theirs_llama(program, options.model, data, False), reasons)
     flags = ours(options.dump, options.model, data, "--special")

@@ -84,14 +84,15 @@ class ByteLevelTokenizer final : public Tokenizer {
     if (tables_.rules->normal_form == NormalForm::kNfc && !unicode::is_surely_nfc(piece)) {
       piece = scratch.rewritten.emplace_back(unicode::to_nfc(piece));
     }
-    while (!piece.empty()) {
-      const size_t length = std::min(word_length(tables_.rules->rules, piece), kWordBytesMax);
-      const std::string_view word = piece.substr(0, length);
-      piece.remove_prefix(length);
-      if (scratch.cache.append(word, tokens)) continue;
-      const size_t first = tokens.size();
-      encode_word(word, scratch, tokens);
-      scratch.cache.remember(word, first, tokens.size());
+    WordCutter cutter(tables_.rules->rules, piece);
+    for (std::string_view whole = cutter.next(); !whole.empty(); whole = cutter.next()) {
+      for (; !whole.empty(); whole.remove_prefix(std::min(whole.size(), kWordBytesMax))) {
+        const std::string_view word = whole.substr(0, kWordBytesMax);
+        if (scratch.cache.append(word, tokens)) continue;
+        const size_t first = tokens.size();
+        encode_word(word, scratch, tokens);
+        scratch.cache.remember(word, first, tokens.size());
+      }
     }
   }
 

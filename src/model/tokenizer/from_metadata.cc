@@ -58,6 +58,14 @@ Result<Vocabulary> read_vocabulary(const Metadata& metadata) {
   vocabulary.mask = metadata.find_unsigned("tokenizer.ggml.mask_token_id");
   vocabulary.adds_bos = metadata.find_bool("tokenizer.ggml.add_bos_token");
   vocabulary.adds_space_prefix = metadata.find_bool("tokenizer.ggml.add_space_prefix");
+  vocabulary.removes_extra_spaces = metadata.find_bool("tokenizer.ggml.remove_extra_whitespaces");
+  const auto charsmap =
+      TRY(optional_array(metadata, "tokenizer.ggml.precompiled_charsmap",
+                         metadata.find_integers("tokenizer.ggml.precompiled_charsmap")));
+  for (const int64_t byte : charsmap) {
+    if (byte < -128 || byte > 255) return damaged("the character map does not consist of bytes");
+    vocabulary.charsmap.push_back(static_cast<char>(byte));
+  }
   return vocabulary;
 }
 

@@ -32,16 +32,28 @@ std::vector<Case> read_cases() {
   return cases;
 }
 
+constexpr WordRules kAllRules[] = {
+    WordRules::kGpt2,   WordRules::kGpt2DigitsApart, WordRules::kLlama3,
+    WordRules::kQwen2,  WordRules::kQwen35,          WordRules::kGpt4o,
+    WordRules::kTekken, WordRules::kTinyAya,         WordRules::kDeepseekV3,
+    WordRules::kFalcon, WordRules::kDeepseekCoder,   WordRules::kDeepseekLlm};
+
 std::vector<int64_t> cut(WordRules rules, std::string_view text) {
   std::vector<int64_t> lengths;
-  while (!text.empty()) {
-    const size_t length = word_length(rules, text);
-    EXPECT_GE(length, 1u);
-    EXPECT_LE(length, text.size());
-    lengths.push_back(static_cast<int64_t>(length));
-    text.remove_prefix(length);
+  WordCutter cutter(rules, text);
+  size_t at = 0;
+  for (std::string_view word = cutter.next(); !word.empty(); word = cutter.next()) {
+    EXPECT_EQ(word.data(), text.data() + at);
+    at += word.size();
+    lengths.push_back(static_cast<int64_t>(word.size()));
   }
+  EXPECT_EQ(at, text.size());
   return lengths;
+}
+
+/// The first word alone: all there is to a scanner of one stage.
+size_t word_length(WordRules rules, std::string_view text) {
+  return WordCutter(rules, text).next().size();
 }
 
 TEST(PreTokenizerTest, CutsWordsAsTheExpressionsDo) {
@@ -95,21 +107,61 @@ TEST(PreTokenizerTest, MutantsAreSeen) {
   EXPECT_EQ(wrong("qwen2", [](auto text) { return word_length(WordRules::kQwen2, text); }), 0u);
 }
 
+/// How many cases of `of` other rules cut otherwise.
+size_t differ(const std::string& of, WordRules other) {
+  size_t count = 0;
+  for (const Case& row : read_cases()) {
+    if (row.rules == of && cut(other, row.text) != row.lengths) ++count;
+  }
+  return count;
+}
+
+TEST(PreTokenizerTest, RulesThatAreNearlyTheSameAreNot) {
+  EXPECT_GT(differ("gpt-4o", WordRules::kTekken), 5u);   // contractions, digits one by one
+  EXPECT_GT(differ("gpt-4o", WordRules::kLlama3), 5u);   // case
+  EXPECT_GT(differ("tiny_aya", WordRules::kGpt4o), 5u);  // threes from the left
+  EXPECT_GT(differ("deepseek-v3", WordRules::kLlama3), 5u);
+  EXPECT_GT(differ("deepseek-coder", WordRules::kDeepseekLlm), 5u);
+  EXPECT_GT(differ("falcon", WordRules::kGpt2), 5u);
+}
+
+TEST(PreTokenizerTest, WhatBacktrackingDecides) {
+  using Lengths = std::vector<int64_t>;
+  // U* gives back up to the last rune that could end a word; capitals alone need the second rule.
+  EXPECT_EQ(cut(WordRules::kGpt4o, "\u8A9EABC"), (Lengths{3, 3}));
+  EXPECT_EQ(cut(WordRules::kGpt4o, "ABCdef"), (Lengths{6}));
+  EXPECT_EQ(cut(WordRules::kGpt4o, " ABC'S x"), (Lengths{6, 2}));
+  EXPECT_EQ(cut(WordRules::kTekken, " ABC'S x"), (Lengths{4, 2, 2}));
+  // A mark may lead or belong to the word.
+  EXPECT_EQ(cut(WordRules::kGpt4o, "\u0301ABC"), (Lengths{2, 3}));
+  EXPECT_EQ(cut(WordRules::kGpt4o, "\u0301abc"), (Lengths{5}));
+  // Threes from the right, unless a letter follows.
+  EXPECT_EQ(cut(WordRules::kTinyAya, "1234567"), (Lengths{1, 3, 3}));
+  EXPECT_EQ(cut(WordRules::kTinyAya, "1234567 12345"), (Lengths{1, 3, 3, 1, 2, 3}));
+  EXPECT_EQ(cut(WordRules::kTinyAya, "1234567a"), (Lengths{3, 3, 1, 1}));
+  EXPECT_EQ(cut(WordRules::kTinyAya, "1234\u00B3"), (Lengths{3, 3}));  // ³ is a word's,
+  EXPECT_EQ(cut(WordRules::kTinyAya, "1234\u2074"), (Lengths{1, 3, 3}));  // ⁴ is not
+  // A number that falcon's byte alphabet makes of the last byte of a letter.
+  EXPECT_EQ(cut(WordRules::kFalcon, "\u00FC"), (Lengths{1, 1}));
+}
+
 TEST(PreTokenizerTest, BytesThatAreNotTextCountAsSymbols) {
   for (const WordRules rules : {WordRules::kGpt2, WordRules::kGpt2DigitsApart, WordRules::kLlama3,
-                                WordRules::kQwen2, WordRules::kQwen35}) {
+                                WordRules::kQwen2, WordRules::kQwen35, WordRules::kTekken}) {
     EXPECT_EQ(cut(rules, "ab\xFF\xC3(c"), (std::vector<int64_t>{2, 3, 1}));
     EXPECT_EQ(cut(rules, "\xE4\xB8"), (std::vector<int64_t>{2}));
   }
+  for (const WordRules rules : kAllRules) cut(rules, "ab\xFF\xC3(c\xE4\xB8 \xF0\x9F");
 }
 
 TEST(PreTokenizerTest, ALongRunIsOnePass) {
   // Each of these made a scanner that looks back or ahead at every step quadratic.
-  for (const char* unit : {"a", " ", "\n", "1", "'", "=", " \n", "\xE3\x80\x80", "a ", "\xFF"}) {
+  for (const char* unit :
+       {"a", " ",       "\n", "1",  "'",  "=",      " \n",    "\xE3\x80\x80", "a ",  "\xFF",
+        "A", "\u8A9EA", "1a", "aA", "1 ", "\u0301", "\u4E00", "\xC3",         "/\n", " !"}) {
     std::string text;
     while (text.size() < 1'000'000) text += unit;
-    for (const WordRules rules : {WordRules::kGpt2, WordRules::kGpt2DigitsApart, WordRules::kLlama3,
-                                  WordRules::kQwen2, WordRules::kQwen35}) {
+    for (const WordRules rules : kAllRules) {
       int64_t sum = 0;
       for (const int64_t length : cut(rules, text)) sum += length;
       EXPECT_EQ(sum, static_cast<int64_t>(text.size()));

@@ -6,7 +6,9 @@
 #include "model/tokenizer/byte_level.h"
 #include "model/tokenizer/create.h"
 #include "model/tokenizer/sentence_piece.h"
+#include "model/tokenizer/unigram.h"
 #include "model/tokenizer/vocabulary.h"
+#include "model/tokenizer/word_piece.h"
 
 namespace freehold::model {
 
@@ -14,9 +16,12 @@ Result<std::unique_ptr<Tokenizer>> create_tokenizer(const Vocabulary& vocabulary
   TRY(check_vocabulary(vocabulary));
   if (vocabulary.model == "gpt2") return create_byte_level(vocabulary);
   if (vocabulary.model == "llama") return create_sentence_piece(vocabulary);
+  if (vocabulary.model == "t5") return create_unigram(vocabulary);
+  if (vocabulary.model == "bert") return create_word_piece(vocabulary);
   return Error{ErrorCode::kRefused,
                fmt::format("the model's tokenizer '{}' is not known here", vocabulary.model),
-               "Known are gpt2 (byte-level BPE) and llama (SentencePiece-style BPE)."};
+               "Known are gpt2 (byte-level BPE), llama (SentencePiece-style BPE), t5 (Unigram) and "
+               "bert (WordPiece)."};
 }
 
 std::string Detokenizer::push(TokenId token) {

@@ -148,4 +148,14 @@ std::string to_nfc(std::string_view text) {
   return out;
 }
 
+bool is_decimal(char32_t code) {
+  const char32_t* const end = kDecimalZeros + kDecimalZeroCount;
+  const char32_t* const after = std::upper_bound(kDecimalZeros, end, code);
+  return after != kDecimalZeros && code - after[-1] < 10;
+}
+
+bool is_connector(char32_t code) {
+  return std::binary_search(kConnectors, kConnectors + kConnectorCount, code);
+}
+
 }  // namespace freehold::model::unicode

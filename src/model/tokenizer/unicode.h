@@ -48,6 +48,11 @@ inline Rune rune_at(std::string_view text, size_t position) {
   return {decoded.value, class_of(decoded.value), decoded.length};
 }
 
+/// Nd: a digit of a positional system (not Ⅷ, ½ or ²).
+bool is_decimal(char32_t code);
+/// Pc: what joins words as an underscore does.
+bool is_connector(char32_t code);
+
 /// Normalization form C (UAX #15). Bytes that are not UTF-8 stay as they are and separate what is
 /// around them. Linear in the text, apart from sorting runs of combining marks.
 std::string to_nfc(std::string_view text);

@@ -29,6 +29,10 @@ extern const CombiningRange kCombining[];      // sorted by first
 extern const char32_t kDecomposed[];           // full canonical decompositions
 extern const Decomposition kDecompositions[];  // sorted by code; Hangul is arithmetic
 extern const Composition kCompositions[];      // sorted by (first, second)
+extern const char32_t kDecimalZeros[];         // ascending; each starts ten digits (Nd)
+extern const char32_t kConnectors[];           // ascending (Pc)
+extern const size_t kDecimalZeroCount;
+extern const size_t kConnectorCount;
 extern const size_t kCombiningCount;
 extern const size_t kDecompositionCount;
 extern const size_t kCompositionCount;

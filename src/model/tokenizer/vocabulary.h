@@ -26,7 +26,7 @@ enum class TokenType : uint8_t {
 };
 
 struct Vocabulary {
-  std::string_view model;  // "gpt2", "llama"
+  std::string_view model;  // "gpt2", "llama", "t5", "bert"
   std::string_view pre;    // pre-tokenizer; empty where the file names none
   std::vector<std::string_view> tokens;
   std::vector<double> scores;            // one a token, or none
@@ -35,6 +35,8 @@ struct Vocabulary {
   std::optional<uint64_t> bos, eos, eot, eom, unknown, padding, separator, mask;
   std::optional<bool> adds_bos;
   std::optional<bool> adds_space_prefix;
+  std::optional<bool> removes_extra_spaces;
+  std::string charsmap;  // SentencePiece's compiled normalizer; empty: none
 
   TokenType type(size_t token) const {
     return types.empty() ? TokenType::kNormal : static_cast<TokenType>(types[token]);
