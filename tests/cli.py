@@ -59,7 +59,7 @@ def usage():
     out, _ = expect(0, "help")
     check(b"run" in out and b"Exit codes" in out, "help lists commands and exit codes")
     for command in ("run", "pull", "ls", "show", "rm", "cp", "import", "verify", "tokenize", "logits",
-                    "perplexity", "bench"):
+                    "perplexity", "bench", "languages"):
         out, _ = expect(0, "help", command)
         check(b"usage: freehold " + command.encode() in out, f"help {command}")
         same, _ = expect(0, command, "--help")

@@ -1,7 +1,7 @@
 // Tokens of many texts at once, for tools/oracle/tokenizer_diff.py. Not a user's command: that is
 // `freehold tokenize`.
 //
-//   tokenize_dump MODEL.gguf [--special] [--time] < texts > tokens
+//   tokenize_dump MODEL.gguf|tokenizer.json [--special] [--time] < texts > tokens
 //
 // stdin: texts, each a little-endian 32-bit length and its bytes. stdout: a line of ids a text.
 // --time: stderr says how long create() and encode() took. --bytes: instead of ids, the bytes of
@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "model/gguf/gguf.h"
 #include "model/tokenizer/tokenizer.h"
+#include "model/tokenizer/tokenizer_json.h"
 
 namespace {
 
@@ -62,6 +63,16 @@ void print_ids(const std::vector<int32_t>& tokens) {
   std::puts(line.c_str());
 }
 
+freehold::Result<std::unique_ptr<Tokenizer>> open(freehold::io::FileSystem& files,
+                                                  const std::string& path) {
+  if (path.ends_with(".json")) {
+    return freehold::model::create_from_tokenizer_json(
+        TRY(freehold::io::read_small_file(files, path, freehold::model::kTokenizerJsonBytesMax)));
+  }
+  const auto model = TRY(freehold::model::GgufModel::open(files, path));
+  return Tokenizer::create(model.metadata());
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -74,13 +85,8 @@ int main(int count, char** arguments) {
     if (std::strcmp(arguments[i], "--bytes") == 0) bytes = true;
   }
   const auto files = freehold::io::make_system_files();
-  auto model = freehold::model::GgufModel::open(*files, arguments[1]);
-  if (!model.ok()) {
-    std::fprintf(stderr, "%s\n", model.error().message.c_str());
-    return static_cast<int>(model.error().code);
-  }
   std::clock_t start = std::clock();
-  auto tokenizer = Tokenizer::create(model->metadata());
+  auto tokenizer = open(*files, arguments[1]);
   if (!tokenizer.ok()) {
     std::fprintf(stderr, "%s\n", tokenizer.error().message.c_str());
     return static_cast<int>(tokenizer.error().code);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "model/tokenizer/tokenizer_json.h"
 
 namespace freehold::cli {
 
@@ -12,6 +13,24 @@ Result<std::unique_ptr<model::GgufModel>> open_model_file(Context& context,
                                                           const std::string& name) {
   const std::string path = TRY(open_store(context).resolve(name));
   return std::make_unique<model::GgufModel>(TRY(model::GgufModel::open(context.files, path)));
+}
+
+Result<OpenTokenizer> open_tokenizer(Context& context, const std::string& name) {
+  OpenTokenizer opened;
+  std::string json = name.ends_with(".json") ? name : std::string();
+  if (json.empty() && name.find('/') != std::string::npos) {
+    const std::string inside = name + (name.ends_with('/') ? "" : "/") + "tokenizer.json";
+    if (context.files.stat(inside).ok()) json = inside;
+  }
+  if (!json.empty()) {
+    const std::string text =
+        TRY(io::read_small_file(context.files, json, model::kTokenizerJsonBytesMax));
+    opened.tokenizer = TRY(model::create_from_tokenizer_json(text));
+    return opened;
+  }
+  opened.file = TRY(open_model_file(context, name));
+  opened.tokenizer = TRY(model::Tokenizer::create(opened.file->metadata()));
+  return opened;
 }
 
 Result<std::unique_ptr<Machine>> Machine::create(const Arguments& arguments) {

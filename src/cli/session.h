@@ -41,6 +41,14 @@ inline constexpr Option kOfflineOption{"--offline", 0, OptionKind::kFlag, "",
 Result<std::unique_ptr<model::GgufModel>> open_model_file(Context& context,
                                                           const std::string& name);
 
+/// A tokenizer and what is known of its model: from MODEL's file, or from a tokenizer.json given by
+/// its path or by its folder.
+struct OpenTokenizer {
+  std::unique_ptr<model::GgufModel> file;  // nullptr for a tokenizer.json
+  std::unique_ptr<model::Tokenizer> tokenizer;
+};
+Result<OpenTokenizer> open_tokenizer(Context& context, const std::string& name);
+
 /// Workers and an account, by --threads and --isa.
 struct Machine {
   device::MemoryAccount account;

@@ -2,7 +2,7 @@
 """Our tokens against other engines' on generated text. On demand; needs `gguf` and `tokenizers`.
 
     tokenizer_diff.py --dump build/release/tokenize_dump MODEL.gguf
-        [--json tokenizer.json] [--llama FOLDER_WITH_LIBLLAMA --llama-source FOLDER] [--count 20000] [--seed 1]
+        [--json tokenizer.json] [--texts FILE] [--sentencepiece MODEL] [--llama FOLDER_WITH_LIBLLAMA --llama-source FOLDER] [--count 20000] [--seed 1]
 
 Oracles:
   json    PyPI tokenizers on a tokenizer.json of the same vocabulary family
@@ -161,7 +161,7 @@ def build_tokenizers(vocabulary):
     merges = [tuple(m.split(" ")) for m in vocabulary["merges"]]
     pre = vocabulary["pre"]
     vocab = {t: i for i, t in enumerate(tokens)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, ignore_merges=pre in ("llama-bpe", "tekken")))
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, ignore_merges=pre in ("llama-bpe", "tekken", "gpt-4o")))
     plain, mapped = rules()
     if pre in mapped:
         tokenizer.pre_tokenizer = mapped[pre]
@@ -253,7 +253,10 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     rng = random.Random(options.seed)
-    vocabulary = read_gguf(options.model)
+    if options.model.endswith(".json"):
+        options.json, vocabulary = options.model, {"model": "json"}
+    else:
+        vocabulary = read_gguf(options.model)
     texts = [make_text(rng) for _ in range(options.count)]
     texts += ["a</s>b", "<unused1> x", "a ▁▁ b ▁c"]
     texts += [c * n for c in "a 1\n=é世" for n in (1, 2, 3, 40, 41, 42, 1000)]
@@ -262,7 +265,7 @@ def main():
             texts += file.read().splitlines()
     data = [t.encode() for t in texts]
     mine = ours(options.dump, options.model, data)
-    pre = vocabulary.get("pre", "default") if vocabulary["model"] == "gpt2" else "spm"
+    pre = vocabulary.get("pre", "default") if vocabulary["model"] in ("gpt2", "json") else "spm"
     failures = 0
     numbers17 = ("Unicode 17 number", lambda t: any(ord(c) in UNICODE_17_NUMBERS for c in t.decode()))
     # The package normalizes by an older table: U+0EBA and U+0C3C, for example, have no combining class there.

@@ -33,8 +33,8 @@ Result<std::string> text_of(Context& context, const Arguments& arguments) {
 }
 
 Status run(Context& context, const Arguments& arguments) {
-  const auto file = TRY(open_model_file(context, arguments.positional()[0]));
-  const auto tokenizer = TRY(model::Tokenizer::create(file->metadata()));
+  const auto opened = TRY(open_tokenizer(context, arguments.positional()[0]));
+  const auto& tokenizer = opened.tokenizer;
   const std::string text = TRY(text_of(context, arguments));
   const auto special = TRY(arguments.flag("--special")) ? model::SpecialTokens::kParse
                                                         : model::SpecialTokens::kPlainText;
@@ -60,19 +60,21 @@ Status run(Context& context, const Arguments& arguments) {
 }  // namespace
 
 const Command& tokenize_command() {
-  static constexpr Command kCommand{
-      .name = "tokenize",
-      .summary = "Show the tokens of a text",
-      .usage = "MODEL [TEXT]",
-      .options = kOptions,
-      .description =
-          "Adds no special tokens, and reads none from the text unless --special is given.",
-      .examples =
-          "  freehold tokenize smollm2 \"Hello, world\" --json\n"
-          "  freehold tokenize ./vocab-only.gguf --stdin < book.txt\n",
-      .positional_min = 1,
-      .positional_max = 2,
-      .run = run};
+  static constexpr Command kCommand{.name = "tokenize",
+                                    .summary = "Show the tokens of a text",
+                                    .usage = "MODEL [TEXT]",
+                                    .options = kOptions,
+                                    .description =
+                                        "Adds no special tokens, and reads none from the text "
+                                        "unless --special is given. MODEL may "
+                                        "be a tokenizer.json or a folder that holds one.",
+                                    .examples =
+                                        "  freehold tokenize smollm2 \"Hello, world\" --json\n"
+                                        "  freehold tokenize ./vocab-only.gguf --stdin < book.txt\n"
+                                        "  freehold tokenize ./tokenizer.json \"Hello, world\"\n",
+                                    .positional_min = 1,
+                                    .positional_max = 2,
+                                    .run = run};
   return kCommand;
 }
 

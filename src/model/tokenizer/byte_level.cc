@@ -49,6 +49,8 @@ struct ByteLevelTables {
   TokenTable table;
   MergeTable merges;
   std::array<int32_t, 256> byte_tokens{};
+  bool normalizes_nfc = false;
+  bool whole_words_first = false;
   std::optional<TokenId> bos, eos;
   bool adds_bos = false;
 };
@@ -81,7 +83,7 @@ class ByteLevelTokenizer final : public Tokenizer {
  private:
   void encode_piece(std::string_view piece, EncodeScratch& scratch,
                     std::vector<TokenId>& tokens) const {
-    if (tables_.rules->normal_form == NormalForm::kNfc && !unicode::is_surely_nfc(piece)) {
+    if (tables_.normalizes_nfc && !unicode::is_surely_nfc(piece)) {
       piece = scratch.rewritten.emplace_back(unicode::to_nfc(piece));
     }
     WordCutter cutter(tables_.rules->rules, piece);
@@ -98,7 +100,7 @@ class ByteLevelTokenizer final : public Tokenizer {
 
   void encode_word(std::string_view word, EncodeScratch& scratch,
                    std::vector<TokenId>& tokens) const {
-    if (tables_.rules->whole_words_first) {
+    if (tables_.whole_words_first) {
       const int32_t whole = tables_.table.find(word);
       if (whole >= 0 && !tables_.kinds.is_special(whole)) {
         tokens.push_back(whole);
@@ -220,6 +222,9 @@ Result<std::unique_ptr<Tokenizer>> create_byte_level(const Vocabulary& vocabular
   tables.bos = to_token(vocabulary.bos);
   tables.eos = to_token(vocabulary.eos);
   tables.kinds = TRY(TokenKinds::create(vocabulary, tables.eos));
+  tables.normalizes_nfc =
+      vocabulary.normalizes_nfc.value_or(tables.rules->normal_form == NormalForm::kNfc);
+  tables.whole_words_first = vocabulary.whole_words_first.value_or(tables.rules->whole_words_first);
   const ByteAlphabet alphabet;
   TRY(fill_tokens(vocabulary, alphabet, tables));
   TRY(fill_merges(vocabulary, alphabet, tables));

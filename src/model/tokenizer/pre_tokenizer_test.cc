@@ -139,7 +139,7 @@ TEST(PreTokenizerTest, WhatBacktrackingDecides) {
   EXPECT_EQ(cut(WordRules::kTinyAya, "1234567"), (Lengths{1, 3, 3}));
   EXPECT_EQ(cut(WordRules::kTinyAya, "1234567 12345"), (Lengths{1, 3, 3, 1, 2, 3}));
   EXPECT_EQ(cut(WordRules::kTinyAya, "1234567a"), (Lengths{3, 3, 1, 1}));
-  EXPECT_EQ(cut(WordRules::kTinyAya, "1234\u00B3"), (Lengths{3, 3}));  // ³ is a word's,
+  EXPECT_EQ(cut(WordRules::kTinyAya, "1234\u00B3"), (Lengths{3, 3}));     // ³ is a word's,
   EXPECT_EQ(cut(WordRules::kTinyAya, "1234\u2074"), (Lengths{1, 3, 3}));  // ⁴ is not
   // A number that falcon's byte alphabet makes of the last byte of a letter.
   EXPECT_EQ(cut(WordRules::kFalcon, "\u00FC"), (Lengths{1, 1}));

@@ -258,8 +258,9 @@ Result<std::unique_ptr<Tokenizer>> create_sentence_piece(const Vocabulary& vocab
   }
   SentencePieceTables tables;
   // Ids that files of this kind may leave out (llama's own).
-  tables.bos = to_token(vocabulary.bos, 1, count);
-  tables.eos = to_token(vocabulary.eos, 2, count);
+  const bool assumes = vocabulary.assumes_llama_ids;
+  tables.bos = to_token(vocabulary.bos, assumes ? 1 : count, count);
+  tables.eos = to_token(vocabulary.eos, assumes ? 2 : count, count);
   tables.kinds = TRY(TokenKinds::create(vocabulary, tables.eos));
   TRY(fill_tables(vocabulary, tables));
   for (const int32_t token : tables.bytes) {

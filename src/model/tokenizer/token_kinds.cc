@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/tokenizer/unicode.h"
+
 namespace freehold::model {
 namespace {
 
@@ -59,6 +61,24 @@ std::optional<size_t> message_end_of_harmony(const Vocabulary& vocabulary) {
 
 }  // namespace
 
+size_t spaces_trimmed(std::string_view text) {
+  size_t end = 0;
+  for (size_t at = 0; at < text.size();) {
+    const unicode::Rune rune = unicode::rune_at(text, at);
+    at += rune.length;
+    if (!rune.is(unicode::kSpace)) end = at;
+  }
+  return end;
+}
+
+size_t leading_spaces(std::string_view text) {
+  size_t end = 0;
+  while (end < text.size() && unicode::rune_at(text, end).is(unicode::kSpace)) {
+    end += unicode::rune_at(text, end).length;
+  }
+  return end;
+}
+
 Result<TokenKinds> TokenKinds::create(const Vocabulary& vocabulary, std::optional<TokenId> eos) {
   TokenKinds kinds;
   const size_t count = vocabulary.tokens.size();
@@ -66,6 +86,9 @@ Result<TokenKinds> TokenKinds::create(const Vocabulary& vocabulary, std::optiona
   for (size_t token = 0; token < count; ++token) {
     const TokenType type = vocabulary.type(token);
     uint8_t& bits = kinds.bits_[token];
+    const uint8_t strips = vocabulary.strips.empty() ? uint8_t{0} : vocabulary.strips[token];
+    if ((strips & Vocabulary::kStripsLeft) != 0) bits |= kStripsLeftBit;
+    if ((strips & Vocabulary::kStripsRight) != 0) bits |= kStripsRightBit;
     if (type == TokenType::kNormal || type == TokenType::kByte) continue;
     if (type == TokenType::kControl || type == TokenType::kUnknown) bits |= kSpecialBit;
     if ((bits & kSpecialBit) != 0 || type == TokenType::kUnused) bits |= kControlBit;

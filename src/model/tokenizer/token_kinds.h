@@ -22,12 +22,21 @@ class TokenKinds {
   bool ends_generation(TokenId token) const { return has(token, kEndBit); }
   /// Control and unknown tokens: never what ordinary text becomes.
   bool is_special(TokenId token) const { return has(token, kSpecialBit); }
+  /// Whether the token, written out, takes the white space before or behind it along.
+  bool strips_left(TokenId token) const { return has(token, kStripsLeftBit); }
+  bool strips_right(TokenId token) const { return has(token, kStripsRightBit); }
   const SpecialTokenFinder& finder(SpecialTokens special) const {
     return special == SpecialTokens::kParse ? all_ : user_defined_;
   }
 
  private:
-  enum Bit : uint8_t { kControlBit = 1, kEndBit = 2, kSpecialBit = 4 };
+  enum Bit : uint8_t {
+    kControlBit = 1,
+    kEndBit = 2,
+    kSpecialBit = 4,
+    kStripsLeftBit = 8,
+    kStripsRightBit = 16
+  };
   bool has(TokenId token, Bit bit) const {
     return token >= 0 && static_cast<size_t>(token) < bits_.size() &&
            (bits_[static_cast<size_t>(token)] & bit) != 0;
@@ -35,6 +44,11 @@ class TokenKinds {
   std::vector<uint8_t> bits_;
   SpecialTokenFinder all_, user_defined_;
 };
+
+/// Length of `text` without the white space at its end.
+size_t spaces_trimmed(std::string_view text);
+/// Length of the white space at the start of `text`.
+size_t leading_spaces(std::string_view text);
 
 /// encode() of every tokenizer here: tokens written out in `text` become themselves, and
 /// `encode_plain(piece, follows_token, tokens)` appends the tokens of what is between.
@@ -48,10 +62,15 @@ std::vector<TokenId> encode_around_specials(const TokenKinds& kinds, std::string
   for (size_t at = 0; at < text.size();) {
     const SpecialTokenFinder::Match match = finder.find(text, at);
     const size_t end = match.length != 0 ? match.start : text.size();
-    if (end > at) encode_plain(text.substr(at, end - at), follows_token, tokens);
+    size_t plain_end = end;
+    if (match.length != 0 && kinds.strips_left(match.token)) {
+      plain_end = at + spaces_trimmed(text.substr(at, end - at));
+    }
+    if (plain_end > at) encode_plain(text.substr(at, plain_end - at), follows_token, tokens);
     follows_token = match.length != 0;
     if (follows_token) tokens.push_back(match.token);
     at = end + match.length;
+    if (match.length != 0 && kinds.strips_right(match.token)) at += leading_spaces(text.substr(at));
   }
   return tokens;
 }

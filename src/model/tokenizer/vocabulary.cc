@@ -41,6 +41,9 @@ Status check_sizes(const Vocabulary& vocabulary) {
   if (!vocabulary.types.empty() && vocabulary.types.size() != count) {
     return damaged(fmt::format("{} token types for {} tokens", vocabulary.types.size(), count));
   }
+  if (!vocabulary.strips.empty() && vocabulary.strips.size() != count) {
+    return damaged(fmt::format("{} strip marks for {} tokens", vocabulary.strips.size(), count));
+  }
   return {};
 }
 

@@ -33,9 +33,15 @@ struct Vocabulary {
   std::vector<int64_t> types;            // TokenType, one a token, or none: all normal
   std::vector<std::string_view> merges;  // "left right", in order of rank
   std::optional<uint64_t> bos, eos, eot, eom, unknown, padding, separator, mask;
+  bool assumes_llama_ids = true;  // where bos and eos are not given: as files of kind "llama" do
   std::optional<bool> adds_bos;
   std::optional<bool> adds_space_prefix;
   std::optional<bool> removes_extra_spaces;
+  std::optional<bool> normalizes_nfc;     // where the file says it, not its pre-tokenizer's name
+  std::optional<bool> whole_words_first;  // … likewise
+  std::vector<uint8_t> strips;            // one a token, or none: white space a written token takes
+  static constexpr uint8_t kStripsLeft = 1;
+  static constexpr uint8_t kStripsRight = 2;
   std::string charsmap;  // SentencePiece's compiled normalizer; empty: none
 
   TokenType type(size_t token) const {

@@ -21,6 +21,7 @@ struct WordPieceTables {
   TokenTable table;  // texts as the vocabulary has them
   size_t token_bytes_max = 0;
   TokenId unknown = 0;
+  BertCase letter_case = BertCase::kUncased;
   std::optional<TokenId> bos, eos;
   bool adds_bos = false;
 };
@@ -33,7 +34,7 @@ class WordPieceTokenizer final : public Tokenizer {
     return encode_around_specials(
         tables_.kinds, text, special,
         [&](std::string_view piece, bool, std::vector<TokenId>& tokens) {
-          const std::string normal = normalize_bert(piece, BertCase::kUncased);
+          const std::string normal = normalize_bert(piece, tables_.letter_case);
           for (std::string_view rest = normal; !rest.empty();) {
             const std::string_view word = rest.substr(0, bert_word_length(rest));
             rest.remove_prefix(word.size());
@@ -57,7 +58,9 @@ class WordPieceTokenizer final : public Tokenizer {
   std::optional<TokenId> bos() const override { return tables_.bos; }
   std::optional<TokenId> eos() const override { return tables_.eos; }
   bool adds_bos() const override { return tables_.adds_bos; }
-  std::string description() const override { return "wordpiece/uncased"; }
+  std::string description() const override {
+    return tables_.letter_case == BertCase::kCased ? "wordpiece/cased" : "wordpiece/uncased";
+  }
 
  private:
   /// The longest piece at the start of `rest`, or -1. `length` gets its bytes of `rest`.
@@ -113,6 +116,7 @@ std::optional<TokenId> to_token(const std::optional<uint64_t>& id) {
 
 Result<std::unique_ptr<Tokenizer>> create_word_piece(const Vocabulary& vocabulary) {
   WordPieceTables tables;
+  if (vocabulary.pre == "bert-cased") tables.letter_case = BertCase::kCased;
   tables.bos = to_token(vocabulary.bos);
   tables.eos = to_token(vocabulary.eos ? vocabulary.eos : vocabulary.separator);
   tables.kinds = TRY(TokenKinds::create(vocabulary, tables.eos));

@@ -1,7 +1,7 @@
 #pragma once
 // WordPiece (Wu et al., 2016; BERT): words cut greedily into the longest pieces of the vocabulary.
 // From a GGUF vocabulary of the kind `bert`, whose pieces that start a word begin with ▁ and whose
-// continuations are bare. Uncased, as that format has no word for the other.
+// continuations are bare. Uncased unless `pre` is "bert-cased": GGUF itself has no word for that.
 
 #include <memory>
 
