@@ -109,6 +109,16 @@ Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arg
 }
 
 Status Generator::read_options(const Arguments& arguments) {
+  if (const auto think = arguments.text("--think")) {
+    if (*think != "on" && *think != "off") {
+      return Error{ErrorCode::kUsage, fmt::format("--think is '{}'", base::printable(*think)),
+                   "it is on or off"};
+    }
+    // The names that templates in use look for.
+    const model::TemplateValue value{*think == "on"};
+    variables_.push_back({"enable_thinking", value});
+    variables_.push_back({"thinking", value});
+  }
   raw_ = TRY(arguments.flag("--raw"));
   tokens_max_ = static_cast<uint64_t>(TRY(arguments.integer("--max-tokens", 0, kMany, 0)));
   stops_ = arguments.list("--stop");
@@ -178,15 +188,31 @@ Status Generator::read_template() {
   return {};
 }
 
+/// Keeps the model's own marks in what people wrote from becoming marks: "<|im_end|>" in a question
+/// is ten characters. An answer of the model's is given back as it came. Returns the guard.
+Result<std::string> Generator::guard_messages(std::vector<model::ChatMessage>& messages) const {
+  std::vector<std::string_view> texts;
+  for (const model::ChatMessage& message : messages) texts.push_back(message.content);
+  const std::string guard = TRY(model::choose_guard(texts));
+  for (model::ChatMessage& message : messages) {
+    if (message.role == "assistant") continue;
+    message.content = tokenizer_->with_guards(message.content, guard);
+  }
+  return guard;
+}
+
 Result<std::vector<model::TokenId>> Generator::prompt_tokens(
     const std::vector<model::ChatMessage>& messages) const {
   const auto text_of = [&](std::optional<model::TokenId> token) {
     return token ? tokenizer_->token_bytes(*token) : std::string();
   };
   std::string text;
+  std::string guard;
   if (template_) {
     model::ChatInput input;
     input.messages = messages;
+    input.variables = variables_;
+    guard = TRY(guard_messages(input.messages));
     input.bos_token = text_of(tokenizer_->bos());
     input.eos_token = text_of(tokenizer_->eos());
     text = TRY(template_->render(input));
@@ -203,8 +229,8 @@ Result<std::vector<model::TokenId>> Generator::prompt_tokens(
   // A template writes the model's own marks, and whoever asks for --raw writes them by hand. Text
   // for a model without a template is plain.
   const bool marks = template_.has_value() || raw_;
-  auto tokens = tokenizer_->encode(
-      text, marks ? model::SpecialTokens::kParse : model::SpecialTokens::kPlainText);
+  auto tokens = tokenizer_->encode_guarded(
+      text, marks ? model::SpecialTokens::kParse : model::SpecialTokens::kPlainText, guard);
   const auto bos = tokenizer_->bos();
   if (tokenizer_->adds_bos() && bos && (tokens.empty() || tokens[0] != *bos)) {
     tokens.insert(tokens.begin(), *bos);

@@ -48,6 +48,8 @@ inline constexpr Option kGenerateOptions[] = {
     {"--seed", 0, OptionKind::kText, "N",
      "seed of the draw; default: from the system, shown by --verbose"},
     {"--system", 0, OptionKind::kText, "TEXT", "system prompt"},
+    {"--think", 0, OptionKind::kText, "on|off",
+     "for models that can do both: think before the answer or not"},
     {"--context", 'c', OptionKind::kInteger, "N",
      "most tokens of prompt and answer; default 8192 or the model's own"},
     kThreadsOption,
@@ -112,6 +114,7 @@ class Generator {
   Status read_sampling(const Arguments& arguments);
   Status read_dry(const Arguments& arguments);
   Status read_template();
+  Result<std::string> guard_messages(std::vector<model::ChatMessage>& messages) const;
   Result<std::vector<model::TokenId>> prompt_tokens(
       const std::vector<model::ChatMessage>& messages) const;
   Status generate(runtime::GenerateRequest request, Answer& answer,
@@ -127,6 +130,7 @@ class Generator {
   runtime::ConversationId conversation_{};
   runtime::SamplingOptions sampling_;
   std::vector<std::string> stops_;
+  model::TemplateObject variables_;  // for the template
   uint64_t tokens_max_ = 0;
   uint64_t context_length_ = 0;
   bool raw_ = false;

@@ -2,6 +2,7 @@
 """Our chat templates against jinja2, set up as transformers does it. On demand; needs jinja2.
 
     template_diff.py --dump build/release/template_dump [--gguf MODEL.gguf]… [--folder TEMPLATES]
+        [--js FOLDER]   also beside npm @huggingface/jinja, installed in FOLDER
 
 Renders every template with 14 conversations. Prints how many (template, conversation) pairs are
 equal byte for byte, errors in the same places counted as equal, and every difference. Exit 1 where
@@ -125,6 +126,46 @@ def ours(dump, source, cases):
     return [json.loads(line) for line in run.stdout.decode().splitlines()]
 
 
+def theirs_js(folder, sources, cases):
+    """What @huggingface/jinja makes of all of them, template by template."""
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "template_js.mjs")
+    data = "".join(json.dumps({"source": source, "cases": cases}) + "\n" for source in sources)
+    run = subprocess.run(["node", script, os.path.abspath(folder)], input=data.encode(), stdout=subprocess.PIPE,
+                         check=True)
+    return [json.loads(line) for line in run.stdout.decode().splitlines()]
+
+
+def compare_js(options, env, cases):
+    """Ours beside JavaScript's. jinja2 is the judge where the two differ: what equals it is right."""
+    named = list(templates(options))
+    results = theirs_js(options.js, [source for _, source in named], cases)
+    equal = both_fail = ours_right = both_differ = 0
+    reasons = {}
+    for (name, source), expected in zip(named, results):
+        got = ours(options.dump, source, cases)
+        try:
+            judge = theirs(env.from_string(source), cases)
+        except jinja2.TemplateSyntaxError as error:
+            judge = [{"error": str(error)}] * len(cases)
+        for number, (a, b, c) in enumerate(zip(got, expected, judge)):
+            if a == b:
+                equal += 1
+            elif isinstance(a, dict) and isinstance(b, dict):
+                both_fail += 1
+            elif a == c or (isinstance(a, dict) and isinstance(c, dict)):
+                ours_right += 1
+                label = f"it fails: {b['error'][:60]}" if isinstance(b, dict) else "other text"
+                reasons.setdefault(label, set()).add(name)
+            else:
+                both_differ += 1
+                show(name, number, a, b)
+    total = len(named) * len(cases)
+    print(f"@huggingface/jinja: {equal} of {total} equal, {both_fail} errors on both sides, {ours_right} where ours "
+          f"equals jinja2 and it does not, {both_differ} left")
+    for label, names in sorted(reasons.items(), key=lambda item: -len(item[1])):
+        print(f"   {label}: {len(names)} templates, {', '.join(sorted(names)[:3])}")
+
+
 def templates(options):
     for path in options.gguf:
         import gguf
@@ -150,6 +191,7 @@ def main():
     parser.add_argument("--dump", required=True)
     parser.add_argument("--gguf", action="append", default=[])
     parser.add_argument("--folder")
+    parser.add_argument("--js", help="folder in which npm installed @huggingface/jinja")
     options = parser.parse_args()
     env = environment()
     cases = conversations()
@@ -180,6 +222,8 @@ def main():
     print(f"{equal} of {total} renderings equal ({both_fail} are errors on both sides); "
           f"{whole} of {count} templates equal in all {len(cases)} conversations")
     print("explained:", explained)
+    if options.js:
+        compare_js(options, env, cases)
     sys.exit(0 if equal + sum(explained.values()) == total else 1)
 
 

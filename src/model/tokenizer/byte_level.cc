@@ -59,9 +59,13 @@ class ByteLevelTokenizer final : public Tokenizer {
  public:
   explicit ByteLevelTokenizer(ByteLevelTables tables) : tables_(std::move(tables)) {}
 
-  std::vector<TokenId> encode(std::string_view text, SpecialTokens special) const override {
+  std::string with_guards(std::string_view text, std::string_view guard) const override {
+    return tables_.kinds.with_guards(text, guard);
+  }
+  std::vector<TokenId> encode_guarded(std::string_view text, SpecialTokens special,
+                                      std::string_view guard) const override {
     EncodeScratch scratch(text.size());
-    return encode_around_specials(tables_.kinds, text, special,
+    return encode_around_specials(tables_.kinds, text, special, guard,
                                   [&](std::string_view piece, bool, std::vector<TokenId>& tokens) {
                                     encode_piece(piece, scratch, tokens);
                                   });

@@ -64,7 +64,11 @@ class SentencePieceTokenizer final : public Tokenizer {
  public:
   explicit SentencePieceTokenizer(SentencePieceTables tables) : tables_(std::move(tables)) {}
 
-  std::vector<TokenId> encode(std::string_view text, SpecialTokens special) const override {
+  std::string with_guards(std::string_view text, std::string_view guard) const override {
+    return tables_.kinds.with_guards(text, guard);
+  }
+  std::vector<TokenId> encode_guarded(std::string_view text, SpecialTokens special,
+                                      std::string_view guard) const override {
     // A ▁ in the text and a space are one and the same to SentencePiece, for tokens such as a run
     // of spaces too.
     std::string unescaped;
@@ -74,7 +78,7 @@ class SentencePieceTokenizer final : public Tokenizer {
     }
     EncodeScratch scratch(text.size());
     return encode_around_specials(
-        tables_.kinds, text, special,
+        tables_.kinds, text, special, guard,
         [&](std::string_view piece, bool follows_token, std::vector<TokenId>& tokens) {
           encode_piece(piece, follows_token, scratch, tokens);
         });

@@ -61,6 +61,34 @@ std::optional<size_t> message_end_of_harmony(const Vocabulary& vocabulary) {
 
 }  // namespace
 
+std::string without_guards(std::string_view text, std::string_view guard) {
+  std::string bare;
+  bare.reserve(text.size());
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(guard), text.size());
+    bare += text.substr(0, end);
+    text.remove_prefix(std::min(text.size(), end + guard.size()));
+  }
+  return bare;
+}
+
+std::string TokenKinds::with_guards(std::string_view text, std::string_view guard) const {
+  std::string guarded;
+  for (size_t at = 0; at < text.size();) {
+    const SpecialTokenFinder::Match match = all_.find(text, at);
+    const size_t end = match.length == 0 ? text.size() : match.start;
+    guarded += text.substr(at, end - at);
+    at = end + match.length;
+    if (match.length == 0) break;
+    const std::string_view written = text.substr(match.start, match.length);
+    const size_t first = is_special(match.token) ? unicode::rune_at(written, 0).length : 0;
+    guarded += written.substr(0, first);
+    if (first > 0) guarded += guard;
+    guarded += written.substr(first);
+  }
+  return guarded;
+}
+
 size_t spaces_trimmed(std::string_view text) {
   size_t end = 0;
   for (size_t at = 0; at < text.size();) {

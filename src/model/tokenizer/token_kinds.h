@@ -25,6 +25,8 @@ class TokenKinds {
   /// Whether the token, written out, takes the white space before or behind it along.
   bool strips_left(TokenId token) const { return has(token, kStripsLeftBit); }
   bool strips_right(TokenId token) const { return has(token, kStripsRightBit); }
+  /// Tokenizer::with_guards().
+  std::string with_guards(std::string_view text, std::string_view guard) const;
   const SpecialTokenFinder& finder(SpecialTokens special) const {
     return special == SpecialTokens::kParse ? all_ : user_defined_;
   }
@@ -45,16 +47,19 @@ class TokenKinds {
   SpecialTokenFinder all_, user_defined_;
 };
 
+std::string without_guards(std::string_view text, std::string_view guard);
 /// Length of `text` without the white space at its end.
 size_t spaces_trimmed(std::string_view text);
 /// Length of the white space at the start of `text`.
 size_t leading_spaces(std::string_view text);
 
 /// encode() of every tokenizer here: tokens written out in `text` become themselves, and
-/// `encode_plain(piece, follows_token, tokens)` appends the tokens of what is between.
+/// `encode_plain(piece, follows_token, tokens)` appends the tokens of what is between, guards taken
+/// out. `piece` lives no longer than the call.
 template <class EncodePlain>
 std::vector<TokenId> encode_around_specials(const TokenKinds& kinds, std::string_view text,
-                                            SpecialTokens special, EncodePlain encode_plain) {
+                                            SpecialTokens special, std::string_view guard,
+                                            EncodePlain encode_plain) {
   std::vector<TokenId> tokens;
   tokens.reserve(text.size() / 4 + 1);
   const SpecialTokenFinder& finder = kinds.finder(special);
@@ -66,7 +71,13 @@ std::vector<TokenId> encode_around_specials(const TokenKinds& kinds, std::string
     if (match.length != 0 && kinds.strips_left(match.token)) {
       plain_end = at + spaces_trimmed(text.substr(at, end - at));
     }
-    if (plain_end > at) encode_plain(text.substr(at, plain_end - at), follows_token, tokens);
+    const std::string_view piece = text.substr(at, plain_end - at);
+    if (!guard.empty() && piece.find(guard) != std::string_view::npos) {
+      const std::string bare = without_guards(piece, guard);
+      if (!bare.empty()) encode_plain(bare, follows_token, tokens);
+    } else if (!piece.empty()) {
+      encode_plain(piece, follows_token, tokens);
+    }
     follows_token = match.length != 0;
     if (follows_token) tokens.push_back(match.token);
     at = end + match.length;

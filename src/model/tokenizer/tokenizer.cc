@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "model/tokenizer/byte_level.h"
 #include "model/tokenizer/create.h"
@@ -22,6 +24,19 @@ Result<std::unique_ptr<Tokenizer>> create_tokenizer(const Vocabulary& vocabulary
                fmt::format("the model's tokenizer '{}' is not known here", vocabulary.model),
                "Known are gpt2 (byte-level BPE), llama (SentencePiece-style BPE), t5 (Unigram) and "
                "bert (WordPiece)."};
+}
+
+Result<std::string> choose_guard(const std::vector<std::string_view>& texts) {
+  for (char32_t code = 0xFDD0; code <= 0xFDEF; ++code) {
+    std::string guard;
+    base::append_utf8(guard, code);
+    const bool taken = std::any_of(texts.begin(), texts.end(), [&](std::string_view text) {
+      return text.find(guard) != std::string_view::npos;
+    });
+    if (!taken) return guard;
+  }
+  return Error{ErrorCode::kRefused, "the text holds all 32 characters set aside for programs",
+               "take U+FDD0 to U+FDEF out of it: they have no meaning"};
 }
 
 std::string Detokenizer::push(TokenId token) {

@@ -32,7 +32,16 @@ class Tokenizer {
   static Result<std::unique_ptr<Tokenizer>> create(const Metadata& metadata);
 
   /// Tokens of `text`, any bytes at all. Adds no BOS or EOS.
-  virtual std::vector<TokenId> encode(std::string_view text, SpecialTokens special) const = 0;
+  std::vector<TokenId> encode(std::string_view text, SpecialTokens special) const {
+    return encode_guarded(text, special, {});
+  }
+  /// The same for a text in which `guard` stands inside what must not become a special token: such
+  /// tokens are looked for first, then the guards are taken out. Empty: there are none.
+  virtual std::vector<TokenId> encode_guarded(std::string_view text, SpecialTokens special,
+                                              std::string_view guard) const = 0;
+  /// `text`, which does not hold `guard`, with a guard inside every special token written in it.
+  /// What people write goes through this before a template puts the model's own marks around it.
+  virtual std::string with_guards(std::string_view text, std::string_view guard) const = 0;
   /// Bytes a token stands for; control tokens give their text ("<|im_end|>"). Empty for ids
   /// outside.
   virtual std::string token_bytes(TokenId token) const = 0;
@@ -49,6 +58,10 @@ class Tokenizer {
   /// For `show` and messages: "bpe/qwen2", "spm".
   virtual std::string description() const = 0;
 };
+
+/// A character that none of `texts` holds, for Tokenizer::with_guards(): one of the 32 that Unicode
+/// sets aside for a program's own use. kRefused where they hold all of them.
+Result<std::string> choose_guard(const std::vector<std::string_view>& texts);
 
 /// Turns a stream of tokens into text whose pieces never split a UTF-8 sequence.
 class Detokenizer {

@@ -415,5 +415,36 @@ TEST(RealTokenizerTest, SmolLm2) { expect_golden("smollm2", "smollm2.gguf"); }
 TEST(RealTokenizerTest, Qwen2) { expect_golden("qwen2", "qwen05.gguf"); }
 TEST(RealTokenizerTest, Gemma3) { expect_golden("gemma3", "gemma3.gguf"); }
 
+TEST(Guards, WhatPeopleWriteIsNeverAMark) {
+  const ByteLevelVocabulary made({"a b"});
+  const auto tokenizer = MUST(create_tokenizer(made.vocabulary()));
+  const std::string guard = MUST(choose_guard({"x"}));
+  const auto encode = [&](const std::string& text) {
+    return tokenizer->encode_guarded(text, SpecialTokens::kParse, guard);
+  };
+  const TokenId mark = made.id("<|im_end|>");
+  for (const std::string written :
+       {"<|im_end|>", "ab<|im_end|>ab", "<|im_<|im_end|>end|>", "<<|im_end|>|im_end|>", "<tool>"}) {
+    const std::string guarded = tokenizer->with_guards(written, guard);
+    const auto plain = tokenizer->encode(written, SpecialTokens::kPlainText);
+    EXPECT_EQ(encode(guarded), plain) << written;
+    // The template's own marks around it stay marks, and nothing of the guard is left.
+    Tokens around{mark};
+    around.insert(around.end(), plain.begin(), plain.end());
+    around.push_back(mark);
+    EXPECT_EQ(encode("<|im_end|>" + guarded + "<|im_end|>"), around) << written;
+  }
+  EXPECT_EQ(encode("<|im_end|>"), Tokens{mark});  // unguarded: the mutant that this is about
+  EXPECT_EQ(encode(guard), Tokens{});
+}
+
+TEST(Guards, AreCharactersThatNoTextHolds) {
+  const std::string first = MUST(choose_guard({}));
+  EXPECT_NE(MUST(choose_guard({first})), first);
+  std::string all;
+  for (int i = 0; i < 32; ++i) all += MUST(choose_guard({all}));
+  EXPECT_EQ(choose_guard({all}).error().code, ErrorCode::kRefused);
+}
+
 }  // namespace
 }  // namespace freehold::model

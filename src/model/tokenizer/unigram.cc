@@ -107,10 +107,14 @@ class UnigramTokenizer final : public Tokenizer {
  public:
   explicit UnigramTokenizer(UnigramTables tables) : tables_(std::move(tables)) {}
 
-  std::vector<TokenId> encode(std::string_view text, SpecialTokens special) const override {
+  std::string with_guards(std::string_view text, std::string_view guard) const override {
+    return tables_.kinds.with_guards(text, guard);
+  }
+  std::vector<TokenId> encode_guarded(std::string_view text, SpecialTokens special,
+                                      std::string_view guard) const override {
     std::vector<Step> steps;
     return encode_around_specials(
-        tables_.kinds, text, special,
+        tables_.kinds, text, special, guard,
         [&](std::string_view piece, bool follows_token, std::vector<TokenId>& tokens) {
           encode_normal(normalize(piece, follows_token), steps, tokens);
         });

@@ -30,9 +30,13 @@ class WordPieceTokenizer final : public Tokenizer {
  public:
   explicit WordPieceTokenizer(WordPieceTables tables) : tables_(std::move(tables)) {}
 
-  std::vector<TokenId> encode(std::string_view text, SpecialTokens special) const override {
+  std::string with_guards(std::string_view text, std::string_view guard) const override {
+    return tables_.kinds.with_guards(text, guard);
+  }
+  std::vector<TokenId> encode_guarded(std::string_view text, SpecialTokens special,
+                                      std::string_view guard) const override {
     return encode_around_specials(
-        tables_.kinds, text, special,
+        tables_.kinds, text, special, guard,
         [&](std::string_view piece, bool, std::vector<TokenId>& tokens) {
           const std::string normal = normalize_bert(piece, tables_.letter_case);
           for (std::string_view rest = normal; !rest.empty();) {
