@@ -26,6 +26,11 @@ Result<OpenTokenizer> open_tokenizer(Context& context, const std::string& name) 
     const std::string text =
         TRY(io::read_small_file(context.files, json, model::kTokenizerJsonBytesMax));
     opened.tokenizer = TRY(model::create_from_tokenizer_json(text));
+    if (opened.tokenizer->description().starts_with("bpe/pcre2")) {
+      context.err.write(
+          fmt::format("note: words are cut by an expression that is not known here: {}\n",
+                      opened.tokenizer->description()));
+    }
     return opened;
   }
   opened.file = TRY(open_model_file(context, name));

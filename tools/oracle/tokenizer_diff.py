@@ -163,12 +163,13 @@ def build_tokenizers(vocabulary):
     vocab = {t: i for i, t in enumerate(tokens)}
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, ignore_merges=pre in ("llama-bpe", "tekken", "gpt-4o")))
     plain, mapped = rules()
+    same = {"command-r": "smollm", "starcoder": "smollm", "refact": "smollm", "mpt": "gpt-2", "llama4": "gpt-4o"}
     if pre in mapped:
         tokenizer.pre_tokenizer = mapped[pre]
     else:
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-            [plain[pre], pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
-    if pre in ("qwen2", "qwen35", "tiny_aya"):
+            [plain[same.get(pre, pre)], pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    if pre in ("qwen2", "qwen35", "tiny_aya", "command-r", "mpt"):
         tokenizer.normalizer = normalizers.NFC()
     tokenizer.add_tokens([AddedToken(t, normalized=False) for t, k in zip(tokens, types) if k == 4])
     return tokenizer
@@ -323,7 +324,7 @@ def diff_llama(options, vocabulary, pre, data, mine, rng):
                     ("long s in a contraction", lambda t: "ſ" in t.decode()),
                     ("newer letters than its tables", lambda t: any(
                         unicodedata.category(c) == "Cn" for c in t.decode()))]
-    if pre in ("qwen2", "qwen35", "tiny_aya"):
+    if pre in ("qwen2", "qwen35", "tiny_aya", "command-r", "mpt"):
         reasons.append(("normalization form C", lambda t: unicodedata.normalize("NFC", t.decode()) != t.decode()))
     failures = report("llama.cpp", data, mine, theirs_llama(program, options.model, data, False), reasons)
     flags = ours(options.dump, options.model, data, "--special")

@@ -6,6 +6,7 @@
 
 #include "model/tokenizer/hash_tables.h"
 #include "model/tokenizer/merging.h"
+#include "model/tokenizer/pattern_cutter.h"
 #include "model/tokenizer/pre_tokenizer.h"
 #include "model/tokenizer/token_kinds.h"
 #include "model/tokenizer/unicode.h"
@@ -49,6 +50,7 @@ struct ByteLevelTables {
   TokenTable table;
   MergeTable merges;
   std::array<int32_t, 256> byte_tokens{};
+  std::shared_ptr<const PatternRules> patterns;  // in place of rules' scanner, where there are any
   bool normalizes_nfc = false;
   bool whole_words_first = false;
   std::optional<TokenId> bos, eos;
@@ -82,7 +84,12 @@ class ByteLevelTokenizer final : public Tokenizer {
   std::optional<TokenId> bos() const override { return tables_.bos; }
   std::optional<TokenId> eos() const override { return tables_.eos; }
   bool adds_bos() const override { return tables_.adds_bos; }
-  std::string description() const override { return fmt::format("bpe/{}", tables_.rules->name); }
+  std::string description() const override {
+    if (tables_.patterns == nullptr) return fmt::format("bpe/{}", tables_.rules->name);
+    return fmt::format(
+        "bpe/pcre2 {}",
+        base::printable(fmt::format("{}", fmt::join(tables_.patterns->expressions(), " then "))));
+  }
 
  private:
   void encode_piece(std::string_view piece, EncodeScratch& scratch,
@@ -90,7 +97,15 @@ class ByteLevelTokenizer final : public Tokenizer {
     if (tables_.normalizes_nfc && !unicode::is_surely_nfc(piece)) {
       piece = scratch.rewritten.emplace_back(unicode::to_nfc(piece));
     }
-    WordCutter cutter(tables_.rules->rules, piece);
+    if (tables_.patterns != nullptr) {
+      encode_words(PatternCutter(*tables_.patterns, piece), scratch, tokens);
+    } else {
+      encode_words(WordCutter(tables_.rules->rules, piece), scratch, tokens);
+    }
+  }
+
+  template <class Cutter>
+  void encode_words(Cutter&& cutter, EncodeScratch& scratch, std::vector<TokenId>& tokens) const {
     for (std::string_view whole = cutter.next(); !whole.empty(); whole = cutter.next()) {
       for (; !whole.empty(); whole.remove_prefix(std::min(whole.size(), kWordBytesMax))) {
         const std::string_view word = whole.substr(0, kWordBytesMax);
@@ -216,6 +231,9 @@ Result<std::unique_ptr<Tokenizer>> create_byte_level(const Vocabulary& vocabular
     return Error{ErrorCode::kRefused,
                  fmt::format("the model's pre-tokenizer '{}' is not known here", vocabulary.pre),
                  "Text would be cut into other tokens than the model was trained on."};
+  }
+  if (!vocabulary.patterns.empty()) {
+    tables.patterns = TRY(PatternRules::create(vocabulary.patterns));
   }
   if (vocabulary.merges.size() > size_t{1} << 24) {
     return Error{ErrorCode::kRefused,

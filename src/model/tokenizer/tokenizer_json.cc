@@ -168,9 +168,26 @@ class Reader {
     for (const Pattern& pattern : kPatterns) {
       if (pattern.steps == steps) vocabulary_.pre = pattern.row;
     }
-    if (vocabulary_.pre.empty()) {
-      return not_yet(fmt::format("the pre-tokenizer {}", base::printable(steps)));
+    return vocabulary_.pre.empty() ? read_patterns(steps) : Status{};
+  }
+
+  /// Steps that no row has, as expressions for PCRE2.
+  Status read_patterns(std::string_view steps) {
+    constexpr std::string_view kGpt2 =
+        R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+    bool in_bytes = false;
+    for (const std::string_view step : base::split(steps, '\n')) {
+      if (step.empty()) continue;
+      if (in_bytes || step == "punctuation") {
+        return not_yet(fmt::format("the pre-tokenizer {}", base::printable(steps)));
+      }
+      in_bytes = step.ends_with("bytes") && !step.starts_with("split:");
+      if (step.starts_with("split:")) vocabulary_.patterns.emplace_back(step.substr(6));
+      if (step == "digits") vocabulary_.patterns.emplace_back(R"(\p{N}+)");
+      if (step == "digits one by one") vocabulary_.patterns.emplace_back(R"(\p{N})");
+      if (step == "gpt2 bytes") vocabulary_.patterns.emplace_back(kGpt2);
     }
+    if (!in_bytes) return not_yet("BPE without the byte-level alphabet");
     return {};
   }
 

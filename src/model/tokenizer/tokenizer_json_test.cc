@@ -133,6 +133,44 @@ TEST(TokenizerJson, WordPieceOfTheGoldenVocabulary) {
   }
 }
 
+TEST(TokenizerJson, UnknownExpressionsGoToPcre2) {
+  const std::string step =
+      R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})";
+  const auto with = [&](const std::string& expression) {
+    std::string split =
+        R"({"type":"Sequence","pretokenizers":[{"type":"Split","behavior":"Isolated",
+      "pattern":{"Regex":)";
+    base::append_json_string(split, expression);
+    split += R"(}},{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]})";
+    return create_from_tokenizer_json(byte_level_json({{step, split}}));
+  };
+  // Cut between t and h, "the" is not one word any more.
+  const auto apart = MUST(with("t|h"));
+  EXPECT_EQ(apart->encode("the the", SpecialTokens::kPlainText),
+            (Tokens{'t' - '!', 'h' - '!', 'e' - '!', 94, 't' - '!', 'h' - '!', 'e' - '!'}));
+  EXPECT_NE(apart->description().find("pcre2"), std::string::npos);
+  EXPECT_NE(apart->description().find("t|h"), std::string::npos);
+  // The known rules through PCRE2 are the known rules: a class more that is never met.
+  const auto scanner = MUST(create_from_tokenizer_json(byte_level_json()));
+  const auto engine = MUST(with(
+      R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+|\x{FDD0})"));
+  base::RandomStream random(4);
+  for (int round = 0; round < 300; ++round) {
+    std::string text;
+    for (uint32_t n = random.below(40); n > 0; --n) {
+      text += std::string_view("the '1. \n")[random.below(9)];
+    }
+    EXPECT_EQ(engine->encode(text, SpecialTokens::kPlainText),
+              scanner->encode(text, SpecialTokens::kPlainText));
+  }
+  // Expressions that explode are stopped; broken ones are refused by name.
+  const auto hostile = MUST(with("(a+)+$"));
+  hostile->encode(std::string(5000, 'a') + "b", SpecialTokens::kPlainText);
+  hostile->encode("ab\xFF\xC3(", SpecialTokens::kPlainText);
+  EXPECT_NE(with("(((").error().message.find("((("), std::string::npos);
+  EXPECT_FALSE(with(std::string(20000, 'a')).ok());
+}
+
 TEST(TokenizerJson, WhatIsNotThereYetIsNamed) {
   const auto refused = [](std::vector<std::pair<std::string, std::string>> changes) {
     const auto made = create_from_tokenizer_json(byte_level_json(std::move(changes)));

@@ -42,6 +42,7 @@ struct Vocabulary {
   std::vector<uint8_t> strips;            // one a token, or none: white space a written token takes
   static constexpr uint8_t kStripsLeft = 1;
   static constexpr uint8_t kStripsRight = 2;
+  std::vector<std::string> patterns;  // expressions that cut words where `pre` names no known rules
   std::string charsmap;  // SentencePiece's compiled normalizer; empty: none
 
   TokenType type(size_t token) const {
