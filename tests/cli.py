@@ -59,7 +59,7 @@ def usage():
     out, _ = expect(0, "help")
     check(b"run" in out and b"Exit codes" in out, "help lists commands and exit codes")
     for command in ("run", "pull", "ls", "show", "rm", "cp", "import", "verify", "tokenize", "logits",
-                    "perplexity", "bench", "languages"):
+                    "perplexity", "bench", "languages", "fit"):
         out, _ = expect(0, "help", command)
         check(b"usage: freehold " + command.encode() in out, f"help {command}")
         same, _ = expect(0, command, "--help")
@@ -314,6 +314,14 @@ def budgets():
         check(killed in (0, None), f"{budget}M in a control group of 32M more: exit {killed}")
         if killed is None:
             print("note: no memory control groups here; the limit was not enforced")
+    out, _ = expect(0, "fit", large, "--memory", f"{least + 9}M", "--context", 64, "--json")
+    fit = json.loads(out)
+    check(fit["fits"] == "streamed" and fit["total"] <= (least + 9) << 20, "fit plans within the budget")
+    check(fit["decode_tokens_per_second"] > 0 and fit["prefill_tokens_per_second"] > 0, "fit predicts")
+    check(0 < fit["context_max"] <= 512, "fit finds the largest context")
+    out, _ = expect(0, "fit", large, "--json")
+    check(json.loads(out)["fits"] == "resident", "fit without a budget")
+    expect(4, "fit", large, "--memory", "1M")
     refused = subprocess.run([PROGRAM, *map(str, logits), "--memory", f"{least}M", "--reads",
                               "io_uring"], preexec_fn=forbid_io_uring, capture_output=True,
                              env={**os.environ, **ENVIRONMENT}, timeout=120)

@@ -68,7 +68,8 @@ Result<io::ReadBackend> read_backend(const Arguments& arguments) {
                "it is one of auto, io_uring and threads"};
 }
 
-/// By --memory; what the process holds already counts.
+}  // namespace
+
 Result<runtime::Budget> memory_budget(const Arguments& arguments) {
   runtime::Budget budget;
   budget.held = device::resident_bytes();
@@ -88,8 +89,6 @@ Result<runtime::Budget> memory_budget(const Arguments& arguments) {
   }
   return budget;
 }
-
-}  // namespace
 
 Result<std::unique_ptr<runtime::Model>> open_model(Context& context, const std::string& name) {
   return runtime::Model::open(TRY(open_model_file(context, name)));

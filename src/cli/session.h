@@ -58,6 +58,9 @@ struct Machine {
   static Result<std::unique_ptr<Machine>> create(const Arguments& arguments);
 };
 
+/// By --memory; what the process holds already counts, so it comes after what a plan cannot see.
+Result<runtime::Budget> memory_budget(const Arguments& arguments);
+
 /// MODEL's file and numbers; no weights read.
 Result<std::unique_ptr<runtime::Model>> open_model(Context& context, const std::string& name);
 
