@@ -88,5 +88,76 @@ TEST(Streaming, AnEngineAnswersAsTheResidentOneDoes) {
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ(answers[i], answers[i + 3]);
 }
 
+TEST(StreamingSlow, AThousandRequestsHoldNoMoreThanTheFirst) {
+  StreamedModel test(small_model("llama", "Q4_K_M"), 2, 4, uint64_t{1} << 19,
+                     io::ReadBackend::kAuto);
+  auto engine = MUST(Engine::create({.model = *test.model,
+                                     .pool = *test.pool,
+                                     .account = test.account,
+                                     .isa = device::best_isa(),
+                                     .cache_positions = 256,
+                                     .columns_max = 16,
+                                     .requests_max = 2}));
+  uint64_t held = 0;
+  uint64_t resident = 0;
+  for (uint64_t i = 0; i < 1000; ++i) {
+    GenerateRequest request;
+    request.prompt = random_tokens(1 + i % 9, kVocabulary, i);
+    request.tokens_max = 1 + i % 3;
+    request.context = 64;
+    MUST(engine->submit(std::move(request)));
+    while (!engine->idle()) MUST(engine->step());
+    if (i == 20) {
+      held = test.account.held_total();
+      resident = device::resident_bytes();
+    }
+  }
+  EXPECT_EQ(test.account.held_total(), held);
+  EXPECT_LT(device::resident_bytes(), resident + (uint64_t{2} << 20));
+}
+
+TEST(Streaming, AFileThatChangesFailsTheRequestAndNotTheProcess) {
+  const auto options = small_model("llama", "Q4_K_M");
+  const auto files = io::make_system_files();
+  const std::string path =
+      testing::TempDir() + "freehold-changing-" + std::to_string(::getpid()) + ".gguf";
+  MUST(factory::write_model(*files, path, options));
+  device::MemoryAccount account;
+  const auto pool = MUST(device::WorkerPool::create({.threads = 2, .pin = false}));
+  const auto model = MUST(
+      Model::open(std::make_unique<model::GgufModel>(MUST(model::GgufModel::open(*files, path)))));
+  WeightLayout layout = model->layout(kPanelBytesMin);
+  layout.pin_at_most(layout.bytes() / 4);
+  model->load_weights(layout, {account, *pool, nullptr, files.get(), {.ring_bytes = 1 << 20}})
+      .value();
+  auto evaluator = MUST(Evaluator::create({.model = *model,
+                                           .pool = *pool,
+                                           .account = account,
+                                           .isa = device::best_isa(),
+                                           .context = 16}));
+  const auto tokens = random_tokens(8, kVocabulary, 1);
+  const auto evaluate = [&] {
+    return evaluator->evaluate(tokens, 7, [](size_t, std::span<const float>) { return Status{}; });
+  };
+  evaluate().value();
+  // Replaced by name: the old file is still the one that is open, and its answers are right.
+  const std::string old = path + ".old";
+  std::filesystem::create_hard_link(path, old);
+  std::ofstream(path + ".new") << "another file";
+  std::filesystem::rename(path + ".new", path);
+  evaluate().value();
+  // Rewritten in place, then cut: refused.
+  {
+    std::fstream file(old, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(-64, std::ios::end);
+    file << "changed";
+  }
+  EXPECT_EQ(evaluate().error().code, ErrorCode::kDamaged);
+  std::filesystem::resize_file(old, 4096);
+  EXPECT_EQ(evaluate().error().code, ErrorCode::kDamaged);
+  std::filesystem::remove(path);
+  std::filesystem::remove(old);
+}
+
 }  // namespace
 }  // namespace freehold::runtime
