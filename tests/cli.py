@@ -121,6 +121,29 @@ def answers():
     expect(0, "run", PLAIN, "--raw", "-n", 3, "Hello")
 
 
+def prompt_cache():
+    """What was computed of a conversation is kept, used again, and never in the way."""
+    kept = WORK / "kept.prompt"
+    base = ("run", MODEL, "--raw", "-n", 6, "--seed", 5, "--verbose")
+    text = "A rather long beginning that two questions share. "
+    plain, _ = expect(0, *base, text + "One?")
+    first, err = expect(0, *base, "--prompt-cache", kept, text + "One?")
+    check(first == plain and kept.exists(), "a first run with --prompt-cache")
+    computed = int(re.search(r"prefill (\d+) tokens", err).group(1))
+    again, err = expect(0, *base, "--prompt-cache", kept, text + "One?")
+    check(again == plain, "the same answer from a kept prompt")
+    check(int(re.search(r"prefill (\d+) tokens", err).group(1)) < computed, "less is computed again")
+    two, _ = expect(0, *base, text + "Two!")
+    check(expect(0, *base, "--prompt-cache", kept, text + "Two!")[0] == two, "another end of the same beginning")
+    broken = bytearray(kept.read_bytes())
+    broken[len(broken) // 2] ^= 1
+    kept.write_bytes(broken)
+    out, err = expect(0, *base, "--prompt-cache", kept, text + "One?")
+    check(out == plain and "is not used" in err, "a damaged prompt cache is said and not used")
+    check(not kept.with_name("kept.prompt.partial").exists(), "nothing half-written is left")
+    expect(3, *base, "--prompt-cache", WORK / "no" / "folder" / "x", "y")
+
+
 def numbers():
     tokens = ",".join(str(17 * i % 300) for i in range(300))
     out, _ = expect(0, "logits", MODEL, "--tokens", tokens, "--json")
@@ -361,7 +384,7 @@ with tempfile.TemporaryDirectory() as folder:
     # The same file with the template's key renamed: a model without a template.
     PLAIN.write_bytes(PLAIN.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.chat_templatX"))
     BARE = make(WORK / "bare.gguf", *common)
-    for part in (usage, answers, numbers, tokens, damage, stored, budgets, offline):
+    for part in (usage, answers, prompt_cache, numbers, tokens, damage, stored, budgets, offline):
         part()
 print(f"{len(FAILURES)} checks failed" if FAILURES else "all checks hold")
 sys.exit(1 if FAILURES else 0)

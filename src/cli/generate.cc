@@ -18,6 +18,27 @@ constexpr int64_t kMany = 1 << 24;
 constexpr size_t kPassColumnsMax = 512;
 constexpr size_t kPassColumnsMin = 32;
 
+constexpr uint64_t kPromptCacheMax = uint64_t{1} << 36;
+
+/// What a saved prompt is tied to: the profile, and the model's hash where the store knows it, else
+/// which file it is and when it was last written.
+Result<std::string> model_identity(const runtime::Model& model) {
+  std::string text = "fh-1";
+  for (const auto& shard : model.file().shards()) {
+    const std::string& path = shard->path();
+    const size_t hash = path.rfind("sha256-");
+    if (hash != std::string::npos && path.find('/', hash) == std::string::npos) {
+      text += ' ';
+      text += std::string_view(path).substr(hash);
+      continue;
+    }
+    const io::FileIdentity identity = TRY(shard->identity());
+    text += fmt::format(" {}:{}:{}:{}", identity.device, identity.inode, identity.size,
+                        identity.modified_ns);
+  }
+  return text;
+}
+
 /// "15043=-1.5", "15043+1", "15043-1" or "15043:1".
 Result<std::pair<int32_t, float>> parse_bias(std::string_view text) {
   const Error bad{ErrorCode::kUsage, fmt::format("--logit-bias: '{}' is not ID=NUMBER", text),
@@ -95,16 +116,20 @@ Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arg
                                        .positions = generator->context_length_,
                                        .sequences = 2,
                                        .columns_max = kPassColumnsMax,
-                                       .columns_min = kPassColumnsMin},
+                                       .columns_min = kPassColumnsMin,
+                                       .saves_cache = !generator->prompt_cache_.empty()},
                                       machine));
-  generator->engine_ = TRY(runtime::Engine::create({.model = *generator->model_,
-                                                    .pool = *machine.pool,
-                                                    .account = machine.account,
-                                                    .isa = machine.isa,
-                                                    .cache_type = type,
-                                                    .cache_positions = generator->context_length_,
-                                                    .columns_max = generator->plan_.columns_max}));
+  generator->engine_ =
+      TRY(runtime::Engine::create({.model = *generator->model_,
+                                   .pool = *machine.pool,
+                                   .account = machine.account,
+                                   .isa = machine.isa,
+                                   .cache_type = type,
+                                   .cache_positions = generator->context_length_,
+                                   .columns_max = generator->plan_.columns_max,
+                                   .model_id = TRY(model_identity(*generator->model_))}));
   generator->conversation_ = TRY(generator->engine_->open_conversation());
+  TRY(generator->load_prompt_cache());
   return generator;
 }
 
@@ -120,6 +145,7 @@ Status Generator::read_options(const Arguments& arguments) {
     variables_.push_back({"thinking", value});
   }
   raw_ = TRY(arguments.flag("--raw"));
+  prompt_cache_ = arguments.text_or("--prompt-cache", "");
   tokens_max_ = static_cast<uint64_t>(TRY(arguments.integer("--max-tokens", 0, kMany, 0)));
   stops_ = arguments.list("--stop");
   TRY(read_sampling(arguments));
@@ -249,7 +275,44 @@ Result<Answer> Generator::answer(const std::vector<model::ChatMessage>& messages
   request.conversation = conversation_;
   Answer answer;
   TRY(generate(std::move(request), answer, show));
+  TRY(save_prompt_cache());
   return answer;
+}
+
+Status Generator::load_prompt_cache() {
+  if (prompt_cache_.empty()) return {};
+  const auto found = context_.files.stat(prompt_cache_);
+  if (!found.ok()) {
+    // The first time. A folder that is not there is said now, not after the answer.
+    TRY(context_.files.stat(io::parent_path(prompt_cache_)));
+    return {};
+  }
+  const std::string text = TRY(io::read_small_file(context_.files, prompt_cache_, kPromptCacheMax));
+  const Status restored = engine_->restore_conversation(
+      conversation_, std::as_bytes(std::span(text.data(), text.size())));
+  if (!restored.ok()) {
+    context_.err.write(
+        fmt::format("note: {} is not used: {}\n", prompt_cache_, restored.error().message));
+  }
+  return {};
+}
+
+/// Written aside and renamed: whatever happens meanwhile, the old one or the new one is there.
+Status Generator::save_prompt_cache() {
+  if (prompt_cache_.empty()) return {};
+  const std::vector<std::byte> bytes = engine_->save_conversation(conversation_);
+  const std::string partial = prompt_cache_ + ".partial";
+  const auto write = [&]() -> Status {
+    const auto file = TRY(context_.files.create(partial, io::WriteMode::kTruncate));
+    TRY(file->append(bytes));
+    TRY(file->sync());
+    TRY(file->close());
+    TRY(context_.files.rename(partial, prompt_cache_));
+    return context_.files.sync_directory(io::parent_path(prompt_cache_));
+  };
+  Status written = write();
+  if (!written.ok()) (void)context_.files.remove(partial);
+  return written;
 }
 
 Status Generator::generate(runtime::GenerateRequest request, Answer& answer,

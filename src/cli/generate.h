@@ -52,6 +52,8 @@ inline constexpr Option kGenerateOptions[] = {
      "for models that can do both: think before the answer or not"},
     {"--context", 'c', OptionKind::kInteger, "N",
      "most tokens of prompt and answer; default 8192 or the model's own"},
+    {"--prompt-cache", 0, OptionKind::kText, "FILE",
+     "keep what was computed of the conversation in FILE, and go on from it where it fits"},
     kThreadsOption,
     kIsaOption,
     kKvOption,
@@ -75,6 +77,7 @@ struct Answer {
   bool stop_string = false;
   bool interrupted = false;
   uint64_t prefill_tokens = 0;
+  uint64_t reused_tokens = 0;  // of the prompt, computed before
   uint64_t decode_tokens = 0;
   double first_token_seconds = 0;
   double decode_seconds = 0;
@@ -114,6 +117,9 @@ class Generator {
   Status read_sampling(const Arguments& arguments);
   Status read_dry(const Arguments& arguments);
   Status read_template();
+  /// Goes on from --prompt-cache where it is of this model; says so where it is not.
+  Status load_prompt_cache();
+  Status save_prompt_cache();
   Result<std::string> guard_messages(std::vector<model::ChatMessage>& messages) const;
   Result<std::vector<model::TokenId>> prompt_tokens(
       const std::vector<model::ChatMessage>& messages) const;
@@ -130,6 +136,7 @@ class Generator {
   runtime::ConversationId conversation_{};
   runtime::SamplingOptions sampling_;
   std::vector<std::string> stops_;
+  std::string prompt_cache_;         // path; empty: none
   model::TemplateObject variables_;  // for the template
   uint64_t tokens_max_ = 0;
   uint64_t context_length_ = 0;

@@ -213,7 +213,7 @@ TEST(Store, VerifyFindsDamage) {
   TestObserver verifying;
   const Status damaged = store.verify("mine", verifying);
   EXPECT_EQ(damaged.error().code, ErrorCode::kDamaged);
-  EXPECT_NE(damaged.error().message.find("damage near 4.2 MB"), std::string::npos)
+  EXPECT_NE(damaged.error().message.find("damage near 5.0 MB"), std::string::npos)
       << damaged.error().message;
   simulated.disk.put(store.blob_path(record), content.substr(0, 100));
   EXPECT_EQ(store.resolve("mine").error().code, ErrorCode::kDamaged);

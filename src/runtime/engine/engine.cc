@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "runtime/engine/evaluator.h"
+#include "runtime/engine/prompt_cache.h"
 
 namespace freehold::runtime {
 
@@ -19,9 +20,10 @@ Engine::Engine(Options options)
 Result<std::unique_ptr<Engine>> Engine::create(Options options) {
   auto engine = std::make_unique<Engine>(options);
   const Model& model = options.model;
-  engine->cache_ = TRY(Cache::create(
-      options.account, cache_spec(model.parameters(), options.cache_type, options.cache_positions,
-                                  options.requests_max + 1)));
+  CacheSpec spec = cache_spec(model.parameters(), options.cache_type, options.cache_positions,
+                              options.requests_max + 1);
+  spec.model_id = options.model_id;
+  engine->cache_ = TRY(Cache::create(options.account, std::move(spec)));
   engine->executor_ = TRY(Executor::create({.architecture = model.architecture(),
                                             .parameters = model.parameters(),
                                             .weights = model.weights(),
@@ -178,6 +180,44 @@ void Engine::close_conversation(ConversationId conversation) {
   if (found == conversations_.end()) return;
   cache_->drop(found->second.sequence);
   conversations_.erase(found);
+}
+
+std::vector<std::byte> Engine::save_conversation(ConversationId id) const {
+  const Conversation& conversation = conversations_.at(static_cast<uint32_t>(id));
+  CHECK(conversation.tokens.size() == cache_->length(conversation.sequence));
+  const size_t snapshot = cache_->snapshot_bytes(conversation.sequence);
+  std::vector<std::byte> bytes(prompt_cache_header_bytes(conversation.tokens.size()) + snapshot);
+  write_prompt_cache_header(conversation.tokens, snapshot, bytes);
+  cache_->snapshot(conversation.sequence, std::span(bytes).last(snapshot));
+  return bytes;
+}
+
+Status Engine::restore_conversation(ConversationId id, std::span<const std::byte> bytes) {
+  Conversation& conversation = conversations_.at(static_cast<uint32_t>(id));
+  cache_->drop(conversation.sequence);
+  conversation.tokens.clear();
+  const auto restore = [&]() -> Result<SequenceId> {
+    const PromptCache saved = TRY(parse_prompt_cache(bytes));
+    TRY(check_tokens(saved.tokens, options_.model.parameters().vocabulary));
+    const SequenceId sequence = TRY(cache_->restore(saved.snapshot));
+    if (cache_->length(sequence) != saved.tokens.size()) {
+      cache_->drop(sequence);
+      return Error{ErrorCode::kDamaged,
+                   fmt::format("a saved prompt has {} tokens and {} positions", saved.tokens.size(),
+                               cache_->length(sequence)),
+                   "delete it; it can be computed again"};
+    }
+    conversation.tokens = saved.tokens;
+    return sequence;
+  };
+  Result<SequenceId> restored = restore();
+  if (restored.ok()) {
+    conversation.sequence = *restored;
+    return {};
+  }
+  conversation.tokens.clear();
+  conversation.sequence = TRY(cache_->create_sequence());
+  return std::move(restored).error();
 }
 
 }  // namespace freehold::runtime

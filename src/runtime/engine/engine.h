@@ -7,6 +7,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -61,6 +63,7 @@ class Engine {
     uint64_t cache_positions = 8192;  // of all sequences together
     size_t columns_max = 256;
     size_t requests_max = 1;
+    std::string model_id = {};  // what saved conversations are tied to: a content hash or the like
   };
 
   static Result<std::unique_ptr<Engine>> create(Options options);
@@ -78,6 +81,14 @@ class Engine {
 
   Result<ConversationId> open_conversation();
   void close_conversation(ConversationId conversation);
+
+  /// The conversation's tokens and its cache as bytes (prompt_cache.h), while none of its requests
+  /// runs. The next engine of the same model goes on from them, bit for bit.
+  std::vector<std::byte> save_conversation(ConversationId conversation) const;
+  /// Puts saved bytes in place of what the conversation holds. kDamaged for bytes that are not
+  /// whole and sound, kRefused for another model or cache type and where the cache has no room; the
+  /// conversation is empty then.
+  Status restore_conversation(ConversationId conversation, std::span<const std::byte> bytes);
 
   const Cache& cache() const { return *cache_; }
 

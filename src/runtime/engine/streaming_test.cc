@@ -88,6 +88,84 @@ TEST(Streaming, AnEngineAnswersAsTheResidentOneDoes) {
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ(answers[i], answers[i + 3]);
 }
 
+/// Tokens that an engine makes of `prompt` in a conversation that starts from `saved`.
+struct Continued {
+  std::vector<TokenId> tokens;
+  uint64_t reused = 0;
+  std::vector<std::byte> saved;
+  Status restored;
+};
+Continued continue_from(TestModel& test, const std::vector<TokenId>& prompt,
+                        std::span<const std::byte> saved, const std::string& model_id = "m") {
+  auto engine = MUST(Engine::create({.model = *test.model,
+                                     .pool = *test.pool,
+                                     .account = test.account,
+                                     .isa = device::best_isa(),
+                                     .cache_positions = 512,
+                                     .columns_max = 32,
+                                     .model_id = model_id}));
+  const auto conversation = MUST(engine->open_conversation());
+  Continued made;
+  if (!saved.empty()) made.restored = engine->restore_conversation(conversation, saved);
+  GenerateRequest request;
+  request.prompt = prompt;
+  request.tokens_max = 10;
+  request.context = 256;
+  request.sampling.seed = 11;
+  request.conversation = conversation;
+  MUST(engine->submit(std::move(request)));
+  while (!engine->idle()) {
+    for (const TokenEvent& event : MUST(engine->step())) {
+      made.tokens.push_back(event.token);
+      made.reused = event.counts.reused_tokens;
+    }
+  }
+  made.saved = engine->save_conversation(conversation);
+  return made;
+}
+
+TEST(PromptCache, GoesOnBitForBitAndComputesOnlyWhatIsNew) {
+  TestModel test(small_model("qwen2", "Q4_K_M"), 2);
+  const auto first = random_tokens(90, kVocabulary, 1);
+  auto longer = first;
+  longer.insert(longer.end(), {5, 6, 7});
+  const Continued before = continue_from(test, first, {});
+  const Continued plain = continue_from(test, longer, {});
+  const Continued continued = continue_from(test, longer, before.saved);
+  continued.restored.value();
+  EXPECT_EQ(continued.tokens, plain.tokens);
+  EXPECT_EQ(plain.reused, 0u);
+  EXPECT_EQ(continued.reused, first.size());
+  EXPECT_EQ(continued.saved, plain.saved);  // the cache's every bit
+  // Another text shares nothing and is none the worse.
+  const auto other = random_tokens(40, kVocabulary, 2);
+  EXPECT_EQ(continue_from(test, other, before.saved).tokens, continue_from(test, other, {}).tokens);
+}
+
+TEST(PromptCache, DamageAndOtherModelsAreRefusedAndLeaveAnEmptyConversation) {
+  TestModel test(small_model("qwen2", "Q4_K_M"), 2);
+  const auto prompt = random_tokens(20, kVocabulary, 1);
+  const Continued before = continue_from(test, prompt, {});
+  const Continued other = continue_from(test, prompt, before.saved, "another");
+  EXPECT_EQ(other.restored.error().code, ErrorCode::kRefused);
+  EXPECT_EQ(other.reused, 0u);
+  base::RandomStream random(2);
+  for (int round = 0; round < 60; ++round) {
+    std::vector<std::byte> damaged = before.saved;
+    if (round % 2 == 0) {
+      damaged.resize(random.below(static_cast<uint32_t>(damaged.size())));
+    } else {
+      const uint32_t at =
+          random.below(round % 4 == 1 ? 200 : static_cast<uint32_t>(damaged.size()));
+      damaged[at] ^= std::byte{1} << random.below(8);
+    }
+    if (damaged.empty()) continue;
+    const Continued made = continue_from(test, prompt, damaged);
+    EXPECT_FALSE(made.restored.ok()) << round;
+    EXPECT_EQ(made.tokens, before.tokens);
+  }
+}
+
 TEST(StreamingSlow, AThousandRequestsHoldNoMoreThanTheFirst) {
   StreamedModel test(small_model("llama", "Q4_K_M"), 2, 4, uint64_t{1} << 19,
                      io::ReadBackend::kAuto);

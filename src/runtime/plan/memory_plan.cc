@@ -60,6 +60,7 @@ Result<MemoryPlan> fixed_part(const Model& model, const Workload& workload, cons
   const auto geometry = TRY(PageGeometry::create(
       cache_spec(model.parameters(), workload.cache_type, workload.positions, workload.sequences)));
   plan.cache = geometry.pool_bytes();
+  if (workload.saves_cache) plan.overhead += plan.cache;
   for (const model::WeightSpec& spec : model.specs()) {
     if (spec.role != model::WeightRole::kEmbedding || model.parameters().tied_output) continue;
     plan.row_read += model.file().find(spec.name)->bytes;

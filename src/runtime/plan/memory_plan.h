@@ -22,6 +22,7 @@ struct Workload {
   size_t columns_min = 256;
   size_t logits_max = 1;  // columns of a pass that want logits; at most columns_max is used
   size_t threads = 1;
+  bool saves_cache = false;  // a copy of the cache may stand beside it
 };
 
 struct Budget {

@@ -306,8 +306,23 @@ PanelRing::Slot* PanelRing::take_unchecked() {
   return slot;
 }
 
+/// Nobody vouches for a file without checksums, but what was read once must be read again.
+Status PanelRing::compare_with_before(const Slot& slot) {
+  const StreamedPanel& panel = options_.panels[slot.panel];
+  const StreamedFile& source = options_.sources[panel.file];
+  if (source.checksums) return {};
+  std::optional<uint32_t>& before = first_seen_[slot.panel];
+  if (!before) before = slot.sum;
+  if (*before == slot.sum) return {};
+  return Error{ErrorCode::kDamaged,
+               fmt::format("{} reads differently than before in the {} bytes from byte {}",
+                           source.file->path(), panel.bytes, panel.offset),
+               "the disk, its cable or memory may be failing; check them, then the file"};
+}
+
 void PanelRing::settle(Slot& slot, Status status) {
   const StreamedPanel& panel = options_.panels[slot.panel];
+  if (status.ok()) status = compare_with_before(slot);
   if (status.ok()) {
     slot.rows = slot.memory + (panel.offset - piece(panel).offset);
     slot.rows_left.store(panel.rows, std::memory_order_relaxed);
@@ -323,7 +338,7 @@ void PanelRing::settle(Slot& slot, Status status) {
   panel_arrived_.notify_all();
 }
 
-Status PanelRing::check(const Slot& slot) {
+Status PanelRing::check(Slot& slot) {
   const StreamedPanel& panel = options_.panels[slot.panel];
   const Piece wanted = piece(panel);
   const StreamedFile& source = options_.sources[panel.file];
@@ -332,18 +347,7 @@ Status PanelRing::check(const Slot& slot) {
     TRY(io::check_units(*source.checksums, wanted.offset, bytes, source.file->path()));
   }
   const auto rows = bytes.subspan(panel.offset - wanted.offset, panel.bytes);
-  if (!source.checksums) {
-    // Nobody vouches for this file, but what was read once must be read again.
-    const uint32_t sum = base::crc32c(rows);
-    std::optional<uint32_t>& before = first_seen_[slot.panel];
-    if (before && *before != sum) {
-      return Error{ErrorCode::kDamaged,
-                   fmt::format("{} reads differently than before in the {} bytes from byte {}",
-                               source.file->path(), panel.bytes, panel.offset),
-                   "the disk, its cable or memory may be failing; check them, then the file"};
-    }
-    before = sum;
-  }
+  if (!source.checksums) slot.sum = base::crc32c(rows);
   const quant::Format& format = *panel.format;
   if (format.rows_valid == nullptr ||
       format.rows_valid(rows.data(), panel.bytes / panel.rows, panel.rows)) {

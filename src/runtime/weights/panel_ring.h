@@ -105,6 +105,7 @@ class PanelRing {
     uint64_t number = 0;              // what is being read into it; under lock_
     uint32_t panel = 0;
     uint32_t attempts = 0;
+    uint32_t sum = 0;  // CRC32C of the rows, where nothing else vouches for them
   };
   /// The aligned piece of the file that holds a panel.
   struct Piece {
@@ -126,8 +127,11 @@ class PanelRing {
   /// Takes an arrived panel that nobody has checked yet, the one wanted soonest; nullptr where
   /// there is none. With lock_ held.
   Slot* take_unchecked();
-  /// Whether the bytes are what they should be; without lock_.
-  Status check(const Slot& slot);
+  /// Whether the bytes are what they should be, as far as one reading tells; without lock_.
+  Status check(Slot& slot);
+  /// Whether they are what they were; with lock_ held, as two slots may hold one panel of two
+  /// passes.
+  Status compare_with_before(const Slot& slot);
   /// Hands a checked panel to whoever waits, or has it read again; with lock_ held.
   void settle(Slot& slot, Status status);
   void fail(uint64_t number, Error error);
@@ -139,7 +143,6 @@ class PanelRing {
   uint32_t first_output_ = 0;  // panels from here on are output_only
   device::Buffer memory_;
   std::vector<Slot> slots_;
-  std::vector<std::optional<uint32_t>> first_seen_;  // CRC32C of each panel's first reading
   std::unique_ptr<io::ReadQueue> queue_;
 
   // Written by the pass's thread between passes, read by its workers.
@@ -153,7 +156,8 @@ class PanelRing {
   std::atomic<uint64_t> panels_waited_{0};
   // Under lock_.
   std::optional<Error> failure_;
-  uint64_t failed_number_ = kNothing;  // panels before it still arrive
+  uint64_t failed_number_ = kNothing;                // panels before it still arrive
+  std::vector<std::optional<uint32_t>> first_seen_;  // CRC32C of each panel's first reading
   bool stopping_ = false;
   bool restart_ = false;
   bool broken_ = false;  // the last pass left panels behind
