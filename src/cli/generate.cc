@@ -119,15 +119,15 @@ Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arg
                                        .columns_min = kPassColumnsMin,
                                        .saves_cache = !generator->prompt_cache_.empty()},
                                       machine));
-  generator->engine_ =
-      TRY(runtime::Engine::create({.model = *generator->model_,
-                                   .pool = *machine.pool,
-                                   .account = machine.account,
-                                   .isa = machine.isa,
-                                   .cache_type = type,
-                                   .cache_positions = generator->context_length_,
-                                   .columns_max = generator->plan_.columns_max,
-                                   .model_id = TRY(model_identity(*generator->model_))}));
+  const std::string identity = TRY(model_identity(*generator->model_));
+  generator->engine_ = TRY(runtime::Engine::create({.model = *generator->model_,
+                                                    .pool = *machine.pool,
+                                                    .account = machine.account,
+                                                    .isa = machine.isa,
+                                                    .cache_type = type,
+                                                    .cache_positions = generator->context_length_,
+                                                    .columns_max = generator->plan_.columns_max,
+                                                    .model_id = identity}));
   generator->conversation_ = TRY(generator->engine_->open_conversation());
   TRY(generator->load_prompt_cache());
   return generator;
