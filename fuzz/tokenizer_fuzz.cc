@@ -29,7 +29,7 @@ Vocabulary vocabulary_of(std::string_view data, std::string_view model, std::str
   vocabulary.pre = pre;
   const auto lines = freehold::base::split(data, '\n');
   for (const std::string_view line : lines) {
-    if (line.find(' ', 1) != std::string_view::npos && model == "gpt2") {
+    if (line.find(' ', 1) != std::string_view::npos && (model == "gpt2" || model == "gemma4")) {
       vocabulary.merges.push_back(line);
       continue;
     }
@@ -96,7 +96,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   constexpr std::string_view kRules[] = {
       "gpt-2",  "smollm",   "llama-bpe",   "qwen2",          "qwen35",       "gpt-4o",
       "tekken", "tiny_aya", "deepseek-v3", "deepseek-coder", "deepseek-llm", "falcon"};
-  constexpr std::string_view kModels[] = {"gpt2", "llama", "t5", "bert"};
+  constexpr std::string_view kModels[] = {"gpt2", "llama", "t5", "bert", "gemma4"};
   const uint8_t choice = data[0] % (std::size(kRules) + std::size(kModels));
   text.remove_prefix(1);
   if (choice < std::size(kRules)) {

@@ -15,6 +15,7 @@ that the known reasons (see `reasons`) do not explain.
 
 import argparse
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -175,6 +176,18 @@ def build_tokenizers(vocabulary):
     return tokenizer
 
 
+def build_gemma4(vocabulary):
+    """BPE over raw text with spaces rewritten and bytes to fall back on, as gemma's tokenizer.json has it."""
+    from tokenizers import AddedToken, Tokenizer, models, normalizers
+    tokens, types = vocabulary["tokens"], vocabulary["token_type"]
+    merges = [tuple(m.split(" ", 1)) if m[0] != " " else m for m in vocabulary["merges"]]
+    tokenizer = Tokenizer(models.BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=merges, unk_token="<unk>",
+                                     byte_fallback=True, fuse_unk=True))
+    tokenizer.normalizer = normalizers.Replace(" ", "\u2581")
+    tokenizer.add_tokens([AddedToken(t, normalized=False) for t, k in zip(tokens, types) if k == 4])
+    return tokenizer
+
+
 LLAMA_PROGRAM = r"""
 #include <cstdio>
 #include <cstdint>
@@ -278,6 +291,12 @@ def main():
         oracle = build_tokenizers(vocabulary)
         theirs = [" ".join(map(str, e.ids)) for e in oracle.encode_batch(texts, add_special_tokens=False)]
         failures += report("tokenizers (GGUF's tables)", data, mine, theirs, [numbers17, older_nfc])
+    if vocabulary["model"] == "gemma4":
+        oracle = build_gemma4(vocabulary)
+        theirs = [" ".join(map(str, e.ids)) for e in oracle.encode_batch(texts, add_special_tokens=False)]
+        # The package finds user-defined tokens before spaces are rewritten, as we do.
+        failures += report("tokenizers (GGUF's tables)", data, mine, theirs,
+                           [("a written \u2581", lambda t: "\u2581".encode() in t)])
     if options.json:
         from tokenizers import Tokenizer
         oracle = Tokenizer.from_file(options.json)
@@ -315,6 +334,9 @@ def missing_bytes(vocabulary):
 def diff_llama(options, vocabulary, pre, data, mine, rng):
     program = llama_program(options.llama, options.llama_source, "/tmp")
     reasons = [("</s> taken for an end mark", lambda t: b"</s>" in t)]
+    if "<|placeholder1|>" in vocabulary["tokens"]:
+        reasons.append(("white space beyond ASCII behind a mark that strips",
+                        lambda t: re.search(r">\s*[^\x00-\x7f\S]", t.decode("utf-8", "replace"))))
     if pre == "spm":
         # llama.cpp looks for user-defined tokens (runs of spaces) before it turns spaces into it.
         reasons.append(("a written \u2581", lambda t: "\u2581".encode() in t))
@@ -330,8 +352,22 @@ def diff_llama(options, vocabulary, pre, data, mine, rng):
     flags = ours(options.dump, options.model, data, "--special")
     failures += report("llama.cpp, special tokens parsed", data, flags,
                        theirs_llama(program, options.model, data, True), reasons)
+    marks = [t for t, k in zip(vocabulary["tokens"], vocabulary.get("token_type", [])) if k in (3, 4) and t != "</s>"]
+    if marks:
+        marked = ["".join(rng.choice([rng.choice(marks), make_text(rng), " ", "\n", " \n ", "x"]) for _ in range(8))
+                  for _ in range(options.count // 10)]
+        marked = [t.encode() for t in marked]
+        failures += report("llama.cpp, texts of special tokens", marked,
+                           ours(options.dump, options.model, marked, "--special"),
+                           theirs_llama(program, options.model, marked, True), reasons)
     broken = [make_invalid(rng) for _ in range(options.count // 4)]
-    if pre == "spm":
+    if vocabulary["model"] == "gemma4":
+        back = ours(options.dump, options.model, broken, "--bytes")
+        spaces = [bytes.fromhex(line).replace(b"\xe2\x96\x81", b" ") for line in back]
+        lost = [t for t, line in zip(broken, spaces) if line != t.replace(b"\xe2\x96\x81", b" ")]
+        print(f"invalid UTF-8 (llama.cpp ends there): {len(broken) - len(lost)} of {len(broken)} come back byte for byte")
+        failures += len(lost)
+    elif pre == "spm":
         failures += report("llama.cpp, invalid UTF-8", broken, ours(options.dump, options.model, broken),
                            theirs_llama(program, options.model, broken, False), reasons)
     else:

@@ -43,10 +43,13 @@ Result<Vocabulary> read_vocabulary(const Metadata& metadata) {
                                          metadata.find_floats("tokenizer.ggml.scores")));
   vocabulary.types = TRY(optional_array(metadata, "tokenizer.ggml.token_type",
                                         metadata.find_integers("tokenizer.ggml.token_type")));
-  vocabulary.merges = TRY(optional_array(metadata, "tokenizer.ggml.merges",
-                                         metadata.find_strings("tokenizer.ggml.merges")));
-  if (vocabulary.model == "gpt2" && !metadata.contains("tokenizer.ggml.merges")) {
-    return damaged("a vocabulary of this kind needs 'tokenizer.ggml.merges'");
+  // Files of the other kinds may list merges too; scores decide there.
+  if (vocabulary.model == "gpt2" || vocabulary.model == "gemma4") {
+    if (!metadata.contains("tokenizer.ggml.merges")) {
+      return damaged("a vocabulary of this kind needs 'tokenizer.ggml.merges'");
+    }
+    vocabulary.merges = TRY(optional_array(metadata, "tokenizer.ggml.merges",
+                                           metadata.find_strings("tokenizer.ggml.merges")));
   }
   vocabulary.bos = metadata.find_unsigned("tokenizer.ggml.bos_token_id");
   vocabulary.eos = metadata.find_unsigned("tokenizer.ggml.eos_token_id");

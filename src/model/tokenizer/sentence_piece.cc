@@ -42,8 +42,10 @@ std::string with_spaces(std::string_view text) {
 
 struct SentencePieceTables {
   TokenKinds kinds;
-  TokenTable table;                  // texts as the vocabulary has them, ▁ for a space
-  std::vector<int32_t> ranks;        // by token
+  TokenTable table;            // texts as the vocabulary has them, ▁ for a space
+  std::vector<int32_t> ranks;  // by token, where scores say what is merged first
+  MergeTable merges;           // by pair, where the file lists merges
+  bool lists_merges = false;
   std::vector<bool> written_out;     // user-defined or special: bytes are the text as it is
   std::array<int32_t, 256> bytes{};  // byte tokens, or the unknown token, or -1
   std::vector<int16_t> byte_of;      // by token; -1: not a byte token
@@ -161,13 +163,20 @@ class SentencePieceTokenizer final : public Tokenizer {
                          static_cast<uint32_t>(length)});
       at += length;
     }
-    scratch.merger.merge(symbols, [this, word](const Symbol& left, const Symbol& right) -> Merge {
-      const size_t length = left.length + right.length;
-      if (length > tables_.token_bytes_max) return {};
-      const int32_t token = tables_.table.find(word.substr(left.start, length));
-      if (token < 0) return {};
-      return {tables_.ranks[static_cast<size_t>(token)], token};
-    });
+    if (tables_.lists_merges) {
+      scratch.merger.merge(symbols, [this](const Symbol& left, const Symbol& right) -> Merge {
+        if (left.token < 0 || right.token < 0) return {};
+        return tables_.merges.find(left.token, right.token);
+      });
+    } else {
+      scratch.merger.merge(symbols, [this, word](const Symbol& left, const Symbol& right) -> Merge {
+        const size_t length = left.length + right.length;
+        if (length > tables_.token_bytes_max) return {};
+        const int32_t token = tables_.table.find(word.substr(left.start, length));
+        if (token < 0) return {};
+        return {tables_.ranks[static_cast<size_t>(token)], token};
+      });
+    }
     for (const Symbol& symbol : symbols) {
       if (symbol.token >= 0) {
         tokens.push_back(symbol.token);
@@ -221,7 +230,9 @@ Status fill_tables(const Vocabulary& vocabulary, SentencePieceTables& tables) {
     const std::string_view text = vocabulary.tokens[token];
     const auto id = static_cast<int32_t>(token);
     tables.table.append(text);
-    tables.ranks[token] = rank_of(static_cast<float>(vocabulary.scores[token]));
+    if (!tables.lists_merges) {
+      tables.ranks[token] = rank_of(static_cast<float>(vocabulary.scores[token]));
+    }
     const TokenType type = vocabulary.type(token);
     const bool special = tables.kinds.is_special(id);
     tables.written_out[token] = special || type == TokenType::kUserDefined;
@@ -246,6 +257,32 @@ Status fill_tables(const Vocabulary& vocabulary, SentencePieceTables& tables) {
   return {};
 }
 
+Status fill_merges(const Vocabulary& vocabulary, SentencePieceTables& tables) {
+  tables.merges.reserve(vocabulary.merges.size());
+  std::string both;
+  for (size_t rank = 0; rank < vocabulary.merges.size(); ++rank) {
+    const std::string_view merge = vocabulary.merges[rank];
+    const size_t space = merge.find(' ', 1);
+    if (space == std::string_view::npos || space + 1 == merge.size()) {
+      return damaged(fmt::format("merge {} is not two tokens", rank));
+    }
+    const std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
+    both.assign(left);
+    both.append(right);
+    const int32_t first = tables.table.find(left);
+    const int32_t second = tables.table.find(right);
+    const int32_t merged = tables.table.find(both);
+    if (first < 0 || second < 0 || merged < 0) {
+      return damaged(fmt::format("merge {} names a token that the vocabulary does not have", rank));
+    }
+    if (tables.merges.insert(first, second, {static_cast<int32_t>(rank), merged}) ==
+        Insertion::kColliding) {
+      return damaged("merges made to collide");
+    }
+  }
+  return {};
+}
+
 std::optional<TokenId> to_token(const std::optional<uint64_t>& id, uint64_t fallback,
                                 size_t count) {
   const uint64_t token = id.value_or(fallback);
@@ -257,21 +294,30 @@ std::optional<TokenId> to_token(const std::optional<uint64_t>& id, uint64_t fall
 
 Result<std::unique_ptr<Tokenizer>> create_sentence_piece(const Vocabulary& vocabulary) {
   const size_t count = vocabulary.tokens.size();
-  if (vocabulary.scores.size() != count) {
-    return damaged("a vocabulary of this kind needs a score for every token");
+  if (vocabulary.merges.empty() && vocabulary.scores.size() != count) {
+    return damaged("a vocabulary of this kind needs a score for every token, or merges");
+  }
+  if (vocabulary.merges.size() > size_t{1} << 24) {
+    return Error{ErrorCode::kRefused,
+                 fmt::format("tokenizer: {} merges, more than the limit of {}",
+                             vocabulary.merges.size(), size_t{1} << 24),
+                 {}};
   }
   SentencePieceTables tables;
+  tables.lists_merges = !vocabulary.merges.empty();
   // Ids that files of this kind may leave out (llama's own).
-  const bool assumes = vocabulary.assumes_llama_ids;
+  const bool llama = vocabulary.model == "llama";
+  const bool assumes = llama && vocabulary.assumes_llama_ids;
   tables.bos = to_token(vocabulary.bos, assumes ? 1 : count, count);
   tables.eos = to_token(vocabulary.eos, assumes ? 2 : count, count);
   tables.kinds = TRY(TokenKinds::create(vocabulary, tables.eos));
   TRY(fill_tables(vocabulary, tables));
+  if (tables.lists_merges) TRY(fill_merges(vocabulary, tables));
   for (const int32_t token : tables.bytes) {
     if (token < 0) return damaged("some bytes have no token and there is no unknown token");
   }
   tables.adds_bos = tables.bos.has_value() && vocabulary.adds_bos.value_or(true);
-  tables.adds_space_prefix = vocabulary.adds_space_prefix.value_or(true);
+  tables.adds_space_prefix = vocabulary.adds_space_prefix.value_or(llama);
   return std::unique_ptr<Tokenizer>(std::make_unique<SentencePieceTokenizer>(std::move(tables)));
 }
 

@@ -1,8 +1,8 @@
 #pragma once
-// SentencePiece-style BPE (`tokenizer.ggml.model` = "llama": llama-2, mistral, gemma): spaces are
-// written ▁, the neighbours whose joined text is the token of the highest score merge first, and
-// characters without a token fall back to byte tokens (Kudo and Richardson, "SentencePiece", 2018).
-// Immutable; any thread.
+// SentencePiece-style BPE (`tokenizer.ggml.model` = "llama": llama-2, mistral, gemma; "gemma4"):
+// spaces are written ▁, the neighbours whose joined text is the token of the highest score merge
+// first (or those of the first merge, where the file lists merges), and characters without a token
+// fall back to byte tokens (Kudo and Richardson, "SentencePiece", 2018). Immutable; any thread.
 
 #include <memory>
 
@@ -11,8 +11,8 @@
 
 namespace freehold::model {
 
-/// From a checked vocabulary. kDamaged without scores, or where a byte has neither a token nor an
-/// unknown token to stand for it.
+/// From a checked vocabulary. kDamaged without scores and merges, or where a byte has neither a
+/// token nor an unknown token to stand for it.
 Result<std::unique_ptr<Tokenizer>> create_sentence_piece(const Vocabulary& vocabulary);
 
 }  // namespace freehold::model

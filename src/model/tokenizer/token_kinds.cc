@@ -59,6 +59,19 @@ std::optional<size_t> message_end_of_harmony(const Vocabulary& vocabulary) {
   return has_return && has_call ? end : std::nullopt;
 }
 
+/// Phi-3's marks take the white space behind them along; a GGUF has no place to say so. Its
+/// vocabulary is llama-2's with placeholders, which no other family has.
+bool is_phi3(const Vocabulary& vocabulary) {
+  return vocabulary.model == "llama" && vocabulary.strips.empty() &&
+         std::find(vocabulary.tokens.begin(), vocabulary.tokens.end(), "<|placeholder1|>") !=
+             vocabulary.tokens.end();
+}
+
+bool strips_in_phi3(std::string_view text, TokenType type) {
+  if (type != TokenType::kControl && type != TokenType::kUserDefined) return false;
+  return text != "<unk>" && text != "<s>" && text != "<|endoftext|>";
+}
+
 }  // namespace
 
 std::string without_guards(std::string_view text, std::string_view guard) {
@@ -111,12 +124,14 @@ Result<TokenKinds> TokenKinds::create(const Vocabulary& vocabulary, std::optiona
   TokenKinds kinds;
   const size_t count = vocabulary.tokens.size();
   kinds.bits_.assign(count, 0);
+  const bool phi3 = is_phi3(vocabulary);
   for (size_t token = 0; token < count; ++token) {
     const TokenType type = vocabulary.type(token);
     uint8_t& bits = kinds.bits_[token];
     const uint8_t strips = vocabulary.strips.empty() ? uint8_t{0} : vocabulary.strips[token];
     if ((strips & Vocabulary::kStripsLeft) != 0) bits |= kStripsLeftBit;
     if ((strips & Vocabulary::kStripsRight) != 0) bits |= kStripsRightBit;
+    if (phi3 && strips_in_phi3(vocabulary.tokens[token], type)) bits |= kStripsRightBit;
     if (type == TokenType::kNormal || type == TokenType::kByte) continue;
     if (type == TokenType::kControl || type == TokenType::kUnknown) bits |= kSpecialBit;
     if ((bits & kSpecialBit) != 0 || type == TokenType::kUnused) bits |= kControlBit;

@@ -17,13 +17,15 @@ namespace freehold::model {
 Result<std::unique_ptr<Tokenizer>> create_tokenizer(const Vocabulary& vocabulary) {
   TRY(check_vocabulary(vocabulary));
   if (vocabulary.model == "gpt2") return create_byte_level(vocabulary);
-  if (vocabulary.model == "llama") return create_sentence_piece(vocabulary);
+  if (vocabulary.model == "llama" || vocabulary.model == "gemma4") {
+    return create_sentence_piece(vocabulary);
+  }
   if (vocabulary.model == "t5") return create_unigram(vocabulary);
   if (vocabulary.model == "bert") return create_word_piece(vocabulary);
   return Error{ErrorCode::kRefused,
                fmt::format("the model's tokenizer '{}' is not known here", vocabulary.model),
-               "Known are gpt2 (byte-level BPE), llama (SentencePiece-style BPE), t5 (Unigram) and "
-               "bert (WordPiece)."};
+               "Known are gpt2 (byte-level BPE), llama and gemma4 (SentencePiece-style BPE), t5 "
+               "(Unigram) and bert (WordPiece)."};
 }
 
 Result<std::string> choose_guard(const std::vector<std::string_view>& texts) {

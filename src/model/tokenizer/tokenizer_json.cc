@@ -212,8 +212,7 @@ class Reader {
         fmt::format("the pre-tokenizer step {} with its options", base::printable(type)));
   }
 
-  /// Spaces are ▁ and bytes fall back to tokens: llama-2, gemma and their kin. Merges become
-  /// scores.
+  /// Spaces are ▁ and bytes fall back to tokens: llama-2, gemma and their kin.
   Status read_sentence_piece(const JsonValue& model) {
     vocabulary_.model = "llama";
     vocabulary_.assumes_llama_ids = false;
@@ -243,19 +242,6 @@ class Reader {
         vocabulary_.types[id] = static_cast<int64_t>(TokenType::kByte);
       }
     }
-    vocabulary_.scores.assign(vocabulary_.tokens.size(), -static_cast<double>(kTokensMax));
-    std::string joined;
-    for (size_t rank = 0; rank < vocabulary_.merges.size(); ++rank) {
-      joined = vocabulary_.merges[rank];
-      const size_t space = joined.find(' ', 1);
-      if (space == std::string::npos)
-        return damaged(fmt::format("merge {} is not two tokens", rank));
-      const auto merged = ids.find(joined.erase(space, 1));
-      if (merged == ids.end()) return damaged(fmt::format("merge {} makes no token", rank));
-      double& score = vocabulary_.scores[merged->second];
-      score = std::max(score, -static_cast<double>(rank));
-    }
-    vocabulary_.merges.clear();
     const auto unknown = ids.find(model.find_string("unk_token").value_or(""));
     if (unknown != ids.end()) vocabulary_.unknown = unknown->second;
     return {};

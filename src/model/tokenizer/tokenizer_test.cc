@@ -360,6 +360,58 @@ TEST(SentencePieceTest, RefusesWhatCannotSayEveryByte) {
   expect_error(vocabulary, ErrorCode::kDamaged, "score");
 }
 
+TEST(SentencePieceTest, ListedMergesDecideInsteadOfScores) {
+  SpmVocabulary made_up;
+  for (const char* text : {"\u2581", "a", "b", "\n"}) made_up.add(text, -100);
+  // By scores "▁b" would come first; and "ab" may be made of "a b" only where that is listed.
+  made_up.add("ab", -3);
+  made_up.add("\u2581b", -1);
+  made_up.add("\u2581ab", -2);
+  made_up.add("\n\n", -1);
+  made_up.add("<|turn>", 0, TokenType::kControl);
+  Vocabulary vocabulary = made_up.vocabulary();
+  vocabulary.model = "gemma4";
+  vocabulary.merges = {"\n \n", "a b", "\u2581 ab"};
+  vocabulary.bos = 1;
+  const auto id = [&](const char* text) { return made_up.id(text); };
+  const auto tokenizer = made(vocabulary);
+  EXPECT_TRUE(tokenizer->adds_bos());
+  EXPECT_EQ(tokenizer->encode("ab ab b", SpecialTokens::kPlainText),
+            (Tokens{id("ab"), id("\u2581ab"), id("\u2581"), id("b")}));
+  EXPECT_EQ(tokenizer->encode("a\n\n\n\xC3\xA9", SpecialTokens::kPlainText),
+            (Tokens{id("a"), id("\n\n"), id("\n"), id("<0xC3>"), id("<0xA9>")}));
+  EXPECT_EQ(tokenizer->encode("<|turn>a", SpecialTokens::kParse), (Tokens{id("<|turn>"), id("a")}));
+  Vocabulary scored = vocabulary;
+  scored.model = "llama";
+  scored.merges.clear();
+  scored.adds_space_prefix = false;
+  EXPECT_EQ(made(scored)->encode("ab b", SpecialTokens::kPlainText),
+            (Tokens{id("ab"), id("\u2581b")}));
+  vocabulary.merges = {"a c"};
+  expect_error(vocabulary, ErrorCode::kDamaged, "merge 0 names a token");
+  vocabulary.merges = {"ab"};
+  expect_error(vocabulary, ErrorCode::kDamaged, "merge 0 is not two tokens");
+}
+
+TEST(SentencePieceTest, MarksOfPhi3TakeTheSpaceBehindThem) {
+  SpmVocabulary made_up;
+  for (const char* text : {"\u2581", "a", "\n"}) made_up.add(text, -1);
+  made_up.add("<|user|>", 0, TokenType::kControl);
+  made_up.add("<|endoftext|>", 0, TokenType::kControl);
+  const auto encoded = [&](SpmVocabulary& of) {
+    Vocabulary vocabulary = of.vocabulary();
+    vocabulary.adds_space_prefix = false;
+    return made(vocabulary)->encode("<|user|> \n a<|endoftext|>\na", SpecialTokens::kParse);
+  };
+  const auto id = [&](const char* text) { return made_up.id(text); };
+  const Tokens kept = {id("<|user|>"), id("\u2581"),        id("\n"), id("\u2581"),
+                       id("a"),        id("<|endoftext|>"), id("\n"), id("a")};
+  EXPECT_EQ(encoded(made_up), kept);
+  made_up.add("<|placeholder1|>", 0, TokenType::kControl);
+  EXPECT_EQ(encoded(made_up),
+            (Tokens{id("<|user|>"), id("a"), id("<|endoftext|>"), id("\n"), id("a")}));
+}
+
 TEST(TokenizerTest, AMegabyteOfOneCharacterIsQuick) {
   const ByteLevelVocabulary bytes({"a a", "aa aa", "aaaa aaaa"});
   SpmVocabulary pieces;

@@ -26,7 +26,7 @@ enum class TokenType : uint8_t {
 };
 
 struct Vocabulary {
-  std::string_view model;  // "gpt2", "llama", "t5", "bert"
+  std::string_view model;  // "gpt2", "llama", "gemma4", "t5", "bert"
   std::string_view pre;    // pre-tokenizer; empty where the file names none
   std::vector<std::string_view> tokens;
   std::vector<double> scores;            // one a token, or none
@@ -43,7 +43,7 @@ struct Vocabulary {
   static constexpr uint8_t kStripsLeft = 1;
   static constexpr uint8_t kStripsRight = 2;
   std::vector<std::string> patterns;  // expressions that cut words where `pre` names no known rules
-  std::string charsmap;  // SentencePiece's compiled normalizer; empty: none
+  std::string charsmap;               // SentencePiece's compiled normalizer; empty: none
 
   TokenType type(size_t token) const {
     return types.empty() ? TokenType::kNormal : static_cast<TokenType>(types[token]);
