@@ -2,14 +2,16 @@
 """Writes src/model/tokenizer/unicode_tables.cc: character classes and canonical composition.
 
 Unicode 16.0, the version that the `tokenizers` package's regular expressions use. Python's own
-unicodedata is older on most systems, so the package unicodedata2==16.0.0 is read instead:
+unicodedata is older on most systems, so the package unicodedata2==16.0.0 is read instead; what it
+lacks, how characters make a cluster (UAX #29), the package regex knows:
 
-    pip install --target DIR unicodedata2==16.0.0
+    pip install --target DIR unicodedata2==16.0.0 regex
     PYTHONPATH=DIR tools/make_unicode_tables.py > src/model/tokenizer/unicode_tables.cc
 """
 
 import sys
 
+import regex
 import unicodedata2 as unicode
 
 VERSION = "16.0.0"
@@ -91,6 +93,36 @@ def decimal_zeros():
     return zeros
 
 
+# unicode.h's Cluster, in its order; the first that matches.
+CLUSTERS = [r"\p{GCB=CR}", r"\p{GCB=LF}", r"\p{GCB=Control}", r"\p{GCB=ZWJ}", r"\p{InCB=Linker}", r"\p{GCB=Extend}",
+            r"\p{GCB=SpacingMark}", r"\p{GCB=Prepend}", r"\p{GCB=Regional_Indicator}", r"\p{GCB=L}", r"\p{GCB=V}",
+            r"\p{GCB=T}", r"\p{ExtPict}", r"\p{InCB=Consonant}"]
+
+
+CONTROL_KIND, PICTOGRAPH_KIND = 3, 13
+
+
+def cluster_ranges():
+    """Runs of characters of one kind; Hangul syllables are arithmetic."""
+    patterns = [regex.compile(pattern) for pattern in CLUSTERS]
+    ranges = []
+    for code in range(0x110000):
+        if 0xD800 <= code < 0xE000 or code in HANGUL:
+            continue
+        char = chr(code)
+        kind = next((i + 1 for i, pattern in enumerate(patterns) if pattern.fullmatch(char)), 0)
+        # The package is of a newer Unicode; what 16.0 has not assigned can only be a control or a picture.
+        if unicode.category(char) == "Cn" and kind not in (CONTROL_KIND, PICTOGRAPH_KIND):
+            kind = 0
+        if kind == 0:
+            continue
+        if ranges and ranges[-1][1] + 1 == code and ranges[-1][2] == kind:
+            ranges[-1][1] = code
+        else:
+            ranges.append([code, code, kind])
+    return ranges
+
+
 def main():
     if unicode.unidata_version != VERSION:
         sys.exit(f"unicodedata2 carries Unicode {unicode.unidata_version}, not {VERSION}")
@@ -115,6 +147,8 @@ def main():
     emit("char32_t", "kDecimalZeros", zeros := decimal_zeros(), 16)
     joiners = [c for c in range(0x110000) if unicode.category(chr(c)) == "Pc"]
     emit("char32_t", "kConnectors", joiners, 16)
+    emit_structs("ClusterRange", "kClusters", clusters := cluster_ranges())
+    print(f"const size_t kClusterCount = {len(clusters)};")
     print(f"const size_t kDecimalZeroCount = {len(zeros)};")
     print(f"const size_t kConnectorCount = {len(joiners)};")
     print(f"const size_t kCombiningCount = {len(ranges)};")

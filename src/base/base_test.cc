@@ -92,6 +92,17 @@ TEST(Text, UnsignedNumbers) {
   }
 }
 
+TEST(Text, Base64) {
+  EXPECT_EQ(decode_base64(""), "");
+  EXPECT_EQ(decode_base64("Zg=="), "f");
+  EXPECT_EQ(decode_base64("Zm8="), "fo");
+  EXPECT_EQ(decode_base64("Zm9vYmE+"), "fooba>");
+  EXPECT_EQ(decode_base64("////"), "\xFF\xFF\xFF");
+  for (const char* bad : {"Zg=", "Zg", "Z===", "====", "Zm8=Zm8=", "Zm9*", "Zm 9"}) {
+    EXPECT_FALSE(decode_base64(bad).has_value()) << bad;
+  }
+}
+
 TEST(Text, EditDistance) {
   EXPECT_EQ(edit_distance("kitten", "sitting"), 3u);
   EXPECT_EQ(edit_distance("", "abc"), 3u);

@@ -191,4 +191,29 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
 }
 
+std::optional<std::string> decode_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  std::string bytes;
+  bytes.reserve(text.size() / 4 * 3);
+  uint32_t group = 0;
+  for (size_t at = 0; at < text.size(); ++at) {
+    constexpr std::string_view kAlphabet =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const size_t left = text.size() - at;
+    const bool padding = text[at] == '=' && (left == 1 || (left == 2 && text[at + 1] == '='));
+    const size_t value = padding ? 0 : kAlphabet.find(text[at]);
+    if (value == std::string_view::npos) return std::nullopt;
+    group = (group << 6) | static_cast<uint32_t>(value);
+    if (at % 4 != 3) continue;
+    for (const int shift : {16, 8, 0}) bytes.push_back(static_cast<char>((group >> shift) & 0xFF));
+    group = 0;
+  }
+  if (text.ends_with("==")) {
+    bytes.resize(bytes.size() - 2);
+  } else if (text.ends_with('=')) {
+    bytes.resize(bytes.size() - 1);
+  }
+  return bytes;
+}
+
 }  // namespace freehold::base

@@ -2,6 +2,7 @@
 // Text helpers: UTF-8, numbers as people type them, sizes in binary units. No locale anywhere.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,5 +55,8 @@ Result<uint64_t> parse_unsigned(std::string_view text);
 
 /// Pieces of `text` between `separator`s; empty pieces kept.
 std::vector<std::string_view> split(std::string_view text, char separator);
+
+/// Bytes of base64 with the usual alphabet and padding (RFC 4648); nothing where it is not that.
+std::optional<std::string> decode_base64(std::string_view text);
 
 }  // namespace freehold::base

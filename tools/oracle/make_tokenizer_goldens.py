@@ -9,6 +9,8 @@
     make_tokenizer_goldens.py unigram|wordpiece > golden/tokenizer/unigram.txt
         a small vocabulary trained on this project's own pages, and its tokens by PyPI sentencepiece
         or tokenizers. Lines: "T type score token", "C character map", "X text ids", texts in hexadecimal
+    make_tokenizer_goldens.py unigram_json golden/tokenizer/unigram.txt > golden/tokenizer/unigram_json.txt
+        the same vocabulary through PyPI tokenizers, as transformers converts it: style, text, ids
 
 Each line: rules (words only), the text in hexadecimal, lengths or ids.
 """
@@ -103,6 +105,28 @@ def unigram():
         print("X", hexed(text), ",".join(map(str, oracle.encode(text))) or "-")
 
 
+def unigram_json(path):
+    from types import SimpleNamespace
+
+    import vocabulary_gguf
+    pieces, charsmap = [], b""
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            kind, *rest = line.split()
+            if kind == "T":
+                pieces.append(SimpleNamespace(type=int(rest[0]), score=float(rest[1]),
+                                              piece=bytes.fromhex(rest[2]).decode()))
+            elif kind == "C":
+                charsmap = bytes.fromhex(rest[0])
+    proto = SimpleNamespace(pieces=pieces, trainer_spec=SimpleNamespace(unk_id=0),
+                            normalizer_spec=SimpleNamespace(precompiled_charsmap=charsmap))
+    for style in ("xlm-r", "t5", "t5-first"):
+        oracle = vocabulary_gguf.unigram_json(proto, style)
+        oracle.encode_special_tokens = True
+        for text in [*small_texts(), "a ..b... e\u0301\u0308x", " first", "x\u0903\r\ny", "\u0600A e\u0301"]:
+            print(style, hexed(text), ",".join(map(str, oracle.encode(text, add_special_tokens=False).ids)) or "-")
+
+
 def wordpiece():
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
     oracle = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=100))
@@ -123,6 +147,8 @@ def wordpiece():
 def main():
     if sys.argv[1] in ("unigram", "wordpiece"):
         {"unigram": unigram, "wordpiece": wordpiece}[sys.argv[1]]()
+    elif sys.argv[1] == "unigram_json":
+        unigram_json(sys.argv[2])
     elif sys.argv[1] == "words":
         words()
     else:

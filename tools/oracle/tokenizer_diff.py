@@ -14,6 +14,7 @@ that the known reasons (see `reasons`) do not explain.
 """
 
 import argparse
+import json
 import random
 import re
 import struct
@@ -235,6 +236,16 @@ def theirs_llama(program, model, texts, special):
     return run.stdout.decode().split("\n")[:-1]
 
 
+def same_without_a_file(options, oracle, texts, mine, theirs):
+    """Texts that the package cuts as we do once its scores are Python's reading of the file."""
+    from tokenizers import models
+    with open(options.json, encoding="utf-8") as file:
+        model = json.load(file)["model"]
+    oracle.model = models.Unigram([tuple(piece) for piece in model["vocab"]], model["unk_id"], model["byte_fallback"])
+    return {text for text, a, b in zip(texts, mine, theirs)
+            if a != b and a == " ".join(map(str, oracle.encode(text, add_special_tokens=False).ids))}
+
+
 def report(name, texts, mine, theirs, reasons):
     same = 0
     explained = {}
@@ -252,6 +263,30 @@ def report(name, texts, mine, theirs, reasons):
     for text, a, b in sorted(different, key=lambda d: len(d[0]))[:8]:
         print("   text", text, "\n   ours", a[:300], "\n   them", b[:300])
     return len(different)
+
+
+def diff_json(options, pre, texts, mine, reasons):
+    from tokenizers import Tokenizer
+    oracle = Tokenizer.from_file(options.json)
+    oracle.encode_special_tokens = True
+    oracle.no_padding()
+    oracle.no_truncation()
+    theirs = [" ".join(map(str, e.ids)) for e in oracle.encode_batch(texts, add_special_tokens=False)]
+    ties = set()
+    with open(options.json, encoding="utf-8") as file:
+        unigram = json.load(file)["model"].get("type") == "Unigram"
+    if unigram:
+        ties = same_without_a_file(options, oracle, texts, mine, theirs)
+        # Its trie holds marks and byte tokens by their texts. Its reading of numbers is off by a unit in the
+        # last place at times, which decides ties; made without a file it gives our tokens.
+        reasons += [("a mark or a byte token written out", lambda t: re.search(rb"</?s>|<unk>|<0x..>", t)),
+                    ("a tie of sums", lambda t: t.decode() in ties)]
+    if pre == "spm":
+        # Added tokens there, control tokens in the file; and runs of \u2581 are looked for in
+        # the text as written, where SentencePiece does not tell them from spaces.
+        reasons += [("<unusedN> in the text", lambda t: b"<unused" in t),
+                    ("a written \u2581", lambda t: "\u2581".encode() in t)]
+    return report("tokenizers (tokenizer.json)", [t.encode() for t in texts], mine, theirs, reasons)
 
 
 def main():
@@ -298,19 +333,7 @@ def main():
         failures += report("tokenizers (GGUF's tables)", data, mine, theirs,
                            [("a written \u2581", lambda t: "\u2581".encode() in t)])
     if options.json:
-        from tokenizers import Tokenizer
-        oracle = Tokenizer.from_file(options.json)
-        oracle.encode_special_tokens = True
-        oracle.no_padding()
-        oracle.no_truncation()
-        theirs = [" ".join(map(str, e.ids)) for e in oracle.encode_batch(texts, add_special_tokens=False)]
-        reasons = [numbers17, older_nfc]
-        if pre == "spm":
-            # Added tokens there, control tokens in the file; and runs of \u2581 are looked for in
-            # the text as written, where SentencePiece does not tell them from spaces.
-            reasons += [("<unusedN> in the text", lambda t: b"<unused" in t),
-                        ("a written \u2581", lambda t: "\u2581".encode() in t)]
-        failures += report("tokenizers (tokenizer.json)", data, mine, theirs, reasons)
+        failures += diff_json(options, pre, texts, mine, [numbers17, older_nfc])
     if options.sentencepiece:
         import sentencepiece
         oracle = sentencepiece.SentencePieceProcessor(model_file=options.sentencepiece)

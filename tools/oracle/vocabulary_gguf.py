@@ -5,6 +5,8 @@
     vocabulary_gguf.py --train-rules tiny_aya OUT.gguf TEXT…   (no package has the vocabulary: a small one)
 
     vocabulary_gguf.py --sentencepiece MODEL OUT.gguf          (a Unigram model of the sentencepiece package)
+    vocabulary_gguf.py --sentencepiece MODEL OUT.json --style xlm-r|t5|t5-first
+                                                               (the same as transformers converts it)
 
 Byte-level BPE, WordPiece (pieces that start a word get a leading U+2581, continuations lose their ##) and
 Unigram. Also writes OUT.json beside it where it trains.
@@ -103,6 +105,33 @@ def write_sentencepiece(model, path):
     writer.close()
 
 
+def unigram_json(proto, style):
+    """The package's tokenizer over a sentencepiece model's pieces, with the steps that transformers converts it to."""
+    from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
+    pieces = [(p.piece, p.score) for p in proto.pieces]
+    tokenizer = Tokenizer(models.Unigram(pieces, proto.trainer_spec.unk_id, any(p.type == BYTE for p in proto.pieces)))
+    steps = [normalizers.Precompiled(proto.normalizer_spec.precompiled_charsmap)] \
+        if proto.normalizer_spec.precompiled_charsmap else []
+    if style == "t5":
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace("\u2581", prepend_scheme="always")])
+    else:
+        steps += [normalizers.Strip(left=False, right=True), normalizers.Replace(Regex(" {2,}"), "\u2581")]
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(
+            "\u2581", prepend_scheme="first" if style == "t5-first" else "always")
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.add_special_tokens([AddedToken(p.piece, normalized=False) for p in proto.pieces if p.type in (2, 3)])
+    return tokenizer
+
+
+def write_unigram_json(model, path, style):
+    from sentencepiece import sentencepiece_model_pb2
+    proto = sentencepiece_model_pb2.ModelProto()
+    with open(model, "rb") as file:
+        proto.ParseFromString(file.read())
+    unigram_json(proto, style).save(path)
+
+
 def train(rules_name, out, files):
     import tokenizer_diff as diff
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
@@ -123,7 +152,10 @@ def main():
     parser.add_argument("--pre", default="default")
     parser.add_argument("--train-rules")
     parser.add_argument("--sentencepiece")
+    parser.add_argument("--style")
     options = parser.parse_args()
+    if options.style:
+        return write_unigram_json(options.sentencepiece, options.paths[0], options.style)
     if options.sentencepiece:
         return write_sentencepiece(options.sentencepiece, options.paths[0])
     if options.train_rules:
@@ -134,4 +166,5 @@ def main():
         write(read(options.paths[0]), options.paths[1], options.pre)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -35,28 +35,43 @@ Result<Charsmap> Charsmap::create(std::string_view blob) {
   return map;
 }
 
+template <class Found>
+void Charsmap::walk(std::string_view text, Found&& found) const {
+  if (units_.empty()) return;
+  size_t node = offset_of(units_[0]);
+  for (size_t at = 0; at < text.size(); ++at) {
+    const auto byte = static_cast<uint8_t>(text[at]);
+    node ^= byte;
+    if (byte == 0 || node >= units_.size() || label_of(units_[node]) != byte) return;
+    const uint32_t unit = units_[node];
+    node ^= offset_of(unit);
+    if (node >= units_.size()) return;
+    if (!has_leaf(unit)) continue;
+    const uint32_t value = value_of(units_[node]);
+    if (value < replacements_.size() && !found(at + 1, value)) return;
+  }
+}
+
+std::optional<std::string_view> Charsmap::shortest(std::string_view text) const {
+  std::optional<std::string_view> mapped;
+  walk(text, [&](size_t, size_t value) {
+    mapped = replacements_.c_str() + value;  // its NUL is there: checked above
+    return false;
+  });
+  return mapped;
+}
+
 std::string_view Charsmap::first(std::string_view text, size_t& length) const {
   size_t found_bytes = 0;
   size_t found_at = 0;
-  if (!units_.empty()) {
-    size_t node = offset_of(units_[0]);
-    for (size_t at = 0; at < text.size(); ++at) {
-      const auto byte = static_cast<uint8_t>(text[at]);
-      node ^= byte;
-      if (byte == 0 || node >= units_.size() || label_of(units_[node]) != byte) break;
-      const uint32_t unit = units_[node];
-      node ^= offset_of(unit);
-      if (node >= units_.size()) break;
-      if (!has_leaf(unit)) continue;
-      const uint32_t value = value_of(units_[node]);
-      if (value >= replacements_.size()) continue;
-      found_bytes = at + 1;
-      found_at = value;
-    }
-  }
+  walk(text, [&](size_t bytes, size_t value) {
+    found_bytes = bytes;
+    found_at = value;
+    return true;
+  });
   if (found_bytes > 0) {
     length = found_bytes;
-    return replacements_.c_str() + found_at;  // its NUL is there: checked above
+    return replacements_.c_str() + found_at;
   }
   const base::DecodedRune rune = base::decode_utf8(text.substr(0, 4));
   length = rune.valid ? rune.length : 1;

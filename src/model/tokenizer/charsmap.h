@@ -5,6 +5,7 @@
 // safe. Immutable; any thread.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +25,18 @@ class Charsmap {
   /// its first character (U+FFFD for a byte that is not UTF-8). `length` gets the bytes it is for.
   std::string_view first(std::string_view text, size_t& length) const;
 
+  /// The replacement of the shortest mapped sequence at the start of `text`, where there is one:
+  /// what the package `tokenizers` takes for the whole of `text`.
+  std::optional<std::string_view> shortest(std::string_view text) const;
+
+  bool empty() const { return units_.empty(); }
+
  private:
+  /// Calls found(bytes, position) for every mapped sequence at the start of `text`, shortest first,
+  /// until it returns false.
+  template <class Found>
+  void walk(std::string_view text, Found&& found) const;
+
   std::vector<uint32_t> units_;
   std::string replacements_;
 };

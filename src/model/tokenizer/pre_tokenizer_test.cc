@@ -208,5 +208,26 @@ TEST(UnicodeTest, NormalizationFormC) {
   EXPECT_FALSE(unicode::is_surely_nfc("e\u0301"));
 }
 
+TEST(Unicode, Clusters) {
+  // UAX #29's own examples, by rule.
+  using unicode::cluster_length;
+  EXPECT_EQ(cluster_length("ab"), 1u);
+  EXPECT_EQ(cluster_length("\r\n\n"), 2u);                              // GB3
+  EXPECT_EQ(cluster_length("\n\u0301"), 1u);                            // GB4
+  EXPECT_EQ(cluster_length("a\n"), 1u);                                 // GB5
+  EXPECT_EQ(cluster_length("\u1100\u1161\u11A8\u1100"), 9u);            // GB6 to GB8
+  EXPECT_EQ(cluster_length("\uAC00\u11A8\u1161"), 6u);                  // LV T | V
+  EXPECT_EQ(cluster_length("\uAC01\u1161"), 3u);                        // LVT | V
+  EXPECT_EQ(cluster_length("e\u0301\u200Dx"), 6u);                      // GB9
+  EXPECT_EQ(cluster_length("a\u0903b"), 4u);                            // GB9a
+  EXPECT_EQ(cluster_length("\u0600A\u0301b"), 5u);                      // GB9b
+  EXPECT_EQ(cluster_length("\u0915\u094D\u0924\u0915"), 9u);            // GB9c
+  EXPECT_EQ(cluster_length("\u0915\u200D\u0924"), 6u);                  // … not without a linker
+  EXPECT_EQ(cluster_length("\U0001F468\u200D\U0001F469\u200Dx"), 14u);  // GB11
+  EXPECT_EQ(cluster_length("a\u200D\U0001F469"), 4u);               // … only after a pictograph
+  EXPECT_EQ(cluster_length("\U0001F1E9\U0001F1EA\U0001F1EB"), 8u);  // GB12: flags in pairs
+  EXPECT_EQ(cluster_length("\xFF\xFE"), 1u);
+}
+
 }  // namespace
 }  // namespace freehold::model

@@ -81,6 +81,9 @@ class Reader {
     } else if (type == "WordPiece") {
       TRY(read_vocabulary(*model));
       TRY(read_word_piece(*model));
+    } else if (type == "Unigram") {
+      TRY(read_pieces(*model));
+      TRY(read_unigram(*model));
     } else {
       return not_yet(fmt::format("a model of the kind {}", base::printable(type)));
     }
@@ -91,26 +94,52 @@ class Reader {
  private:
   std::string_view keep(std::string text) { return texts_.emplace_back(std::move(text)); }
 
+  Status place(uint64_t id, std::string_view text, TokenType type) {
+    if (id >= kTokensMax) return damaged(fmt::format("a token has the id {}", id));
+    if (id >= vocabulary_.tokens.size()) {
+      vocabulary_.tokens.resize(id + 1);
+      vocabulary_.types.resize(id + 1, static_cast<int64_t>(TokenType::kUnused));
+      vocabulary_.strips.resize(id + 1, 0);
+    }
+    vocabulary_.tokens[id] = text;
+    vocabulary_.types[id] = static_cast<int64_t>(type);
+    return {};
+  }
+
   /// Tokens by id, with the added ones; ids that nothing has are unused.
   Status read_vocabulary(const JsonValue& model) {
     const JsonValue* vocab = model.find("vocab");
     if (vocab == nullptr || !vocab->is_object()) return damaged("the model has no vocabulary");
-    const auto place = [&](uint64_t id, std::string_view text, TokenType type) -> Status {
-      if (id >= kTokensMax) return damaged(fmt::format("a token has the id {}", id));
-      if (id >= vocabulary_.tokens.size()) {
-        vocabulary_.tokens.resize(id + 1);
-        vocabulary_.types.resize(id + 1, static_cast<int64_t>(TokenType::kUnused));
-        vocabulary_.strips.resize(id + 1, 0);
-      }
-      vocabulary_.tokens[id] = text;
-      vocabulary_.types[id] = static_cast<int64_t>(type);
-      return {};
-    };
     for (const base::JsonMember& member : vocab->members()) {
       const auto id = member.value.as_unsigned();
       if (!id) return damaged(fmt::format("token {} has no id", base::printable(member.key)));
       TRY(place(*id, member.key, TokenType::kNormal));
     }
+    return read_added_tokens();
+  }
+
+  /// Pieces and scores in the order of their ids.
+  Status read_pieces(const JsonValue& model) {
+    const JsonValue* vocab = model.find("vocab");
+    if (vocab == nullptr || !vocab->is_array()) return damaged("the model has no vocabulary");
+    const bool bytes = model.find_bool("byte_fallback").value_or(false);
+    for (const JsonValue& piece : vocab->elements()) {
+      const auto pair = piece.elements();
+      const uint64_t id = vocabulary_.tokens.size();
+      if (pair.size() != 2 || !pair[0].is_string() || !pair[1].as_number()) {
+        return damaged(fmt::format("piece {} is not a text and a score", id));
+      }
+      const std::string_view text = *pair[0].as_string();
+      const bool byte = bytes && byte_of_token(text).has_value();
+      TRY(place(id, text, byte ? TokenType::kByte : TokenType::kNormal));
+      vocabulary_.scores.push_back(*pair[1].as_number());
+    }
+    TRY(read_added_tokens());
+    vocabulary_.scores.resize(vocabulary_.tokens.size(), 0);
+    return {};
+  }
+
+  Status read_added_tokens() {
     for (const JsonValue& token : root_.find_elements("added_tokens")) {
       const auto id = token.find_unsigned("id");
       const auto text = token.find_string("content");
@@ -275,6 +304,65 @@ class Reader {
           continues ? text.substr(prefix.size()) : keep(std::string(kSpace) + std::string(text));
     }
     return {};
+  }
+
+  Status read_unigram(const JsonValue& model) {
+    vocabulary_.model = "t5";
+    vocabulary_.adds_space_prefix = false;
+    vocabulary_.unknown = model.find_unsigned("unk_id");
+    if (!vocabulary_.unknown) return not_yet("Unigram without an unknown token");
+    UnigramSteps& steps = vocabulary_.unigram_steps.emplace();
+    // What may come next of: the map, stripping, runs of spaces.
+    int next = 0;
+    for (const JsonValue* step : steps_of(root_.find("normalizer"), "normalizers")) {
+      const std::string_view type = type_of(step);
+      const auto regex = pattern_of(*step, "Regex");
+      const auto content = step->find_string("content");
+      if (type == "Precompiled" && next < 1) {
+        next = 1;
+        const auto map =
+            base::decode_base64(step->find_string("precompiled_charsmap").value_or(""));
+        if (!map) return damaged("the character map is not base64");
+        vocabulary_.charsmap = *map;
+      } else if (type == "Strip" && next < 2) {
+        next = 2;
+        steps.strips_left = says(*step, "strip_left", true, true);
+        steps.strips_right = says(*step, "strip_right", true, true);
+      } else if (type == "Replace" && regex == " {2,}" && (content == " " || content == kSpace) &&
+                 next < 3) {
+        next = 3;
+        steps.runs_become = *content;
+      } else {
+        return not_yet(fmt::format("the normalizer {} there", base::printable(type)));
+      }
+    }
+    return read_unigram_words(steps);
+  }
+
+  /// How words are parted: at white space, then Metaspace.
+  Status read_unigram_words(UnigramSteps& steps) {
+    bool marks = false;
+    for (const JsonValue* step : steps_of(root_.find("pre_tokenizer"), "pretokenizers")) {
+      const std::string_view type = type_of(step);
+      if (type == "WhitespaceSplit" && !marks) {
+        steps.cuts_at_spaces = true;
+        continue;
+      }
+      const bool replaces = step->find_string("replacement").value_or("") == kSpace;
+      if (type != "Metaspace" || !replaces || marks) {
+        return not_yet(fmt::format("the pre-tokenizer {} there", base::printable(type)));
+      }
+      marks = true;
+      steps.cuts_at_marks = says(*step, "split", true, true);
+      const std::string_view scheme = step->find_string("prepend_scheme").value_or("always");
+      const bool never = scheme == "never" || says(*step, "add_prefix_space", false, true);
+      if (!never && scheme != "always" && scheme != "first") {
+        return not_yet(fmt::format("the prepend_scheme {}", base::printable(scheme)));
+      }
+      using enum UnigramSteps::Prepend;
+      steps.prepend = never ? kNever : scheme == "first" ? kFirst : kAlways;
+    }
+    return marks ? Status{} : not_yet("Unigram without Metaspace");
   }
 
   /// What the model wants around a text: the special tokens of the post-processor.

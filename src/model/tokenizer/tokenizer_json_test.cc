@@ -133,6 +133,134 @@ TEST(TokenizerJson, WordPieceOfTheGoldenVocabulary) {
   }
 }
 
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (size_t at = 0; at < bytes.size(); at += 3) {
+    uint32_t group = 0;
+    for (size_t i = 0; i < 3; ++i) {
+      group = (group << 8) | (at + i < bytes.size() ? static_cast<uint8_t>(bytes[at + i]) : 0u);
+    }
+    for (const int shift : {18, 12, 6, 0}) text.push_back(kAlphabet[(group >> shift) & 63]);
+  }
+  for (size_t missing = (3 - bytes.size() % 3) % 3; missing > 0; --missing) {
+    text[text.size() - missing] = '=';
+  }
+  return text;
+}
+
+constexpr std::string_view kXlmRSteps = R"({"type":"Strip","strip_left":false,"strip_right":true},
+    {"type":"Replace","pattern":{"Regex":" {2,}"},"content":"\u2581"})";
+
+/// golden/tokenizer/unigram.txt as a tokenizer.json in one of the styles of unigram_json.txt.
+std::string unigram_json(std::string_view style) {
+  std::ifstream file(std::string(FREEHOLD_SOURCE_DIR) + "/golden/tokenizer/unigram.txt");
+  std::string kind, type, score, text, vocab, added, map;
+  for (size_t id = 0; file >> kind;) {
+    if (kind == "C") {
+      file >> text;
+      map = base64(testing::from_hex(text));
+    } else if (kind == "X") {
+      file >> text >> text;
+    } else {
+      file >> type >> score >> text;
+      std::string quoted;
+      base::append_json_string(quoted, testing::from_hex(text));
+      vocab += fmt::format("{}[{},{}]", id == 0 ? "" : ",", quoted, score);
+      if (type != "1") {
+        added += fmt::format(R"({}{{"id":{},"content":{},"special":true}})", id == 0 ? "" : ",", id,
+                             quoted);
+      }
+      ++id;
+    }
+  }
+  const bool t5 = style == "t5";
+  const std::string_view metaspace =
+      style == "t5-first"
+          ? R"({"type":"Metaspace","replacement":"\u2581","prepend_scheme":"first","split":true})"
+          : R"({"type":"Metaspace","replacement":"\u2581","prepend_scheme":"always","split":true})";
+  return fmt::format(
+      R"({{"added_tokens":[{}],"normalizer":{{"type":"Sequence","normalizers":[
+        {{"type":"Precompiled","precompiled_charsmap":"{}"}}{}{}]}},
+        "pre_tokenizer":{{"type":"Sequence","pretokenizers":[{}{}]}},
+        "model":{{"type":"Unigram","unk_id":0,"byte_fallback":false,"vocab":[{}]}}}})",
+      added, map, t5 ? "" : ",", t5 ? "" : kXlmRSteps, t5 ? R"({"type":"WhitespaceSplit"},)" : "",
+      metaspace, vocab);
+}
+
+/// Texts of unigram_json.txt that `json` cuts otherwise than the package cuts `style`.
+size_t wrong_unigram(const std::string& json, std::string_view style, size_t& cases) {
+  const auto tokenizer = MUST(create_from_tokenizer_json(json));
+  std::ifstream file(std::string(FREEHOLD_SOURCE_DIR) + "/golden/tokenizer/unigram_json.txt");
+  std::string of, text, ids;
+  size_t wrong = 0;
+  cases = 0;
+  while (file >> of >> text >> ids) {
+    if (of != style) continue;
+    Tokens tokens;
+    for (const int64_t id : testing::numbers_of(ids)) tokens.push_back(static_cast<TokenId>(id));
+    const std::string source = testing::from_hex(text);
+    const bool holds_mark = source.find("</s>") != std::string::npos;  // theirs becomes the mark
+    if (holds_mark) continue;
+    ++cases;
+    if (tokenizer->encode(source, SpecialTokens::kPlainText) != tokens) ++wrong;
+  }
+  return wrong;
+}
+
+TEST(TokenizerJson, UnigramAsThePackageCuts) {
+  for (const char* style : {"xlm-r", "t5", "t5-first"}) {
+    size_t cases = 0;
+    EXPECT_EQ(wrong_unigram(unigram_json(style), style, cases), 0u) << style;
+    EXPECT_GT(cases, 150u);
+  }
+}
+
+TEST(TokenizerJson, MutantsOfUnigramsStepsAreSeen) {
+  size_t cases = 0;
+  EXPECT_GT(wrong_unigram(unigram_json("t5"), "xlm-r", cases), 0u);
+  EXPECT_GT(wrong_unigram(unigram_json("xlm-r"), "t5", cases), 0u);
+  // Behind a mark only the one that always does puts a ▁ in front.
+  const auto always = MUST(create_from_tokenizer_json(unigram_json("xlm-r")));
+  const auto first = MUST(create_from_tokenizer_json(unigram_json("t5-first")));
+  const std::string text = "the</s>the";
+  EXPECT_EQ(always->encode(text, SpecialTokens::kParse).front(),
+            first->encode(text, SpecialTokens::kParse).front());
+  EXPECT_EQ(always->encode(text, SpecialTokens::kParse).front(),
+            always->encode(text, SpecialTokens::kParse).back());
+  EXPECT_NE(first->encode(text, SpecialTokens::kParse).front(),
+            first->encode(text, SpecialTokens::kParse).back());
+  const auto changed = [&](const std::string& style, std::string_view from, std::string_view to) {
+    std::string json = unigram_json(style);
+    const size_t at = json.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    json.replace(at, from.size(), to);
+    return wrong_unigram(json, style, cases);
+  };
+  EXPECT_GT(changed("xlm-r", R"("strip_right":true)", R"("strip_right":false)"), 0u);
+  EXPECT_GT(changed("xlm-r", R"(" {2,}"},"content":"\u2581")", R"(" {2,}"},"content":" ")") +
+                changed("xlm-r", R"("strip_left":false)", R"("strip_left":true)"),
+            0u);
+  EXPECT_GT(changed("t5", R"("prepend_scheme":"always")", R"("prepend_scheme":"never")"), 0u);
+}
+
+TEST(TokenizerJson, UnigramsStepsInAnotherOrderAreNamed) {
+  const auto refused = [](std::string_view from, std::string_view to) {
+    std::string json = unigram_json("xlm-r");
+    json.replace(json.find(from), from.size(), to);
+    const auto made = create_from_tokenizer_json(json);
+    EXPECT_FALSE(made.ok()) << from;
+    return made.ok() ? std::string() : made.error().message;
+  };
+  EXPECT_NE(refused(R"("Strip")", R"("Lowercase")").find("Lowercase"), std::string::npos);
+  EXPECT_NE(refused(R"("Metaspace")", R"("Split")").find("Split"), std::string::npos);
+  EXPECT_NE(refused(R"("unk_id":0)", R"("unk_id":null)").find("unknown token"), std::string::npos);
+  EXPECT_NE(refused(R"("precompiled_charsmap":")", R"("precompiled_charsmap":"*)").find("base64"),
+            std::string::npos);
+  EXPECT_NE(refused("\"vocab\":[[", "\"vocab\":[3,[").find("piece 0"), std::string::npos);
+}
+
 TEST(TokenizerJson, UnknownExpressionsGoToPcre2) {
   const std::string step =
       R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})";

@@ -158,4 +158,98 @@ bool is_connector(char32_t code) {
   return std::binary_search(kConnectors, kConnectors + kConnectorCount, code);
 }
 
+namespace {
+
+/// Grapheme_Cluster_Break, with Extended_Pictographic and Indic_Conjunct_Break where those are told
+/// apart too (a linker extends).
+enum class Cluster : uint8_t {
+  kOther,
+  kCr,
+  kLf,
+  kControl,
+  kJoiner,
+  kLinker,
+  kExtend,
+  kSpacingMark,
+  kPrepend,
+  kRegional,
+  kLeading,
+  kVowel,
+  kTrailing,
+  kPictograph,
+  kConsonant,
+  kLeadingVowel,
+  kLeadingVowelTrailing
+};
+
+Cluster cluster_of(char32_t code) {
+  if (code >= 0xAC00 && code < 0xD7A4) {
+    return (code - 0xAC00) % 28 == 0 ? Cluster::kLeadingVowel : Cluster::kLeadingVowelTrailing;
+  }
+  const ClusterRange* const end = kClusters + kClusterCount;
+  const ClusterRange* const after = std::upper_bound(
+      kClusters, end, code,
+      [](char32_t value, const ClusterRange& range) { return value < range.first; });
+  if (after == kClusters || code > after[-1].last) return Cluster::kOther;
+  return static_cast<Cluster>(after[-1].kind);
+}
+
+bool extends(Cluster kind) {
+  return kind == Cluster::kExtend || kind == Cluster::kLinker || kind == Cluster::kJoiner;
+}
+
+/// What the rules remember of a cluster's characters so far.
+struct ClusterSoFar {
+  Cluster last = Cluster::kOther;
+  size_t regionals = 0;     // at its end
+  bool pictograph = false;  // then only what extends (GB11)
+  bool consonant = false;   // then only what extends or links (GB9c)
+  bool linked = false;      // … with a linker among them
+
+  void take(Cluster kind) {
+    regionals = kind == Cluster::kRegional ? regionals + 1 : 0;
+    pictograph = kind == Cluster::kPictograph || (pictograph && extends(kind));
+    linked = kind != Cluster::kConsonant && consonant &&
+             (kind == Cluster::kLinker || (linked && extends(kind)));
+    consonant = kind == Cluster::kConsonant || (consonant && extends(kind));
+    last = kind;
+  }
+
+  /// Rules GB3 to GB13: whether `next` belongs to it.
+  bool joins(Cluster next) const {
+    using enum Cluster;
+    if (last == kCr) return next == kLf;
+    if (last == kLf || last == kControl || next == kCr || next == kLf || next == kControl) {
+      return false;
+    }
+    if (extends(next) || next == kSpacingMark || last == kPrepend) return true;
+    const bool vowel_follows = next == kVowel || next == kTrailing;
+    if (last == kLeading) {
+      return next == kLeading || next == kVowel || next == kLeadingVowel ||
+             next == kLeadingVowelTrailing;
+    }
+    if (last == kLeadingVowel || last == kVowel) return vowel_follows;
+    if (last == kLeadingVowelTrailing || last == kTrailing) return next == kTrailing;
+    if (next == kConsonant && consonant && linked) return true;
+    if (next == kPictograph && pictograph && last == kJoiner) return true;
+    return next == kRegional && regionals % 2 == 1;
+  }
+};
+
+}  // namespace
+
+size_t cluster_length(std::string_view text) {
+  Rune rune = rune_at(text, 0);
+  ClusterSoFar cluster;
+  cluster.take(cluster_of(rune.code));
+  size_t at = rune.length;
+  for (; at < text.size(); at += rune.length) {
+    rune = rune_at(text, at);
+    const Cluster kind = cluster_of(rune.code);
+    if (!cluster.joins(kind)) break;
+    cluster.take(kind);
+  }
+  return at;
+}
+
 }  // namespace freehold::model::unicode

@@ -1,5 +1,5 @@
 #pragma once
-// What pre-tokenizers ask of Unicode 16.0: general categories as bits, white space, and NFC.
+// What tokenizers ask of Unicode 16.0: general categories as bits, white space, NFC and clusters.
 // Pure functions over generated tables; any thread.
 
 #include <cstdint>
@@ -59,5 +59,8 @@ std::string to_nfc(std::string_view text);
 
 /// True where to_nfc would surely change nothing (no byte of 0xC3 or above); cheap.
 bool is_surely_nfc(std::string_view text);
+
+/// Bytes of the first extended grapheme cluster of `text`, which is not empty (UAX #29).
+size_t cluster_length(std::string_view text);
 
 }  // namespace freehold::model::unicode

@@ -22,6 +22,12 @@ struct Composition {
   char32_t composite;
 };
 
+struct ClusterRange {
+  char32_t first;
+  char32_t last;
+  uint8_t kind;  // Cluster of unicode.cc
+};
+
 constexpr size_t kClassBlock = 128;  // code points in one block
 extern const uint16_t kClassIndex[8704];
 extern const uint8_t kClassBlocks[];
@@ -31,6 +37,8 @@ extern const Decomposition kDecompositions[];  // sorted by code; Hangul is arit
 extern const Composition kCompositions[];      // sorted by (first, second)
 extern const char32_t kDecimalZeros[];         // ascending; each starts ten digits (Nd)
 extern const char32_t kConnectors[];           // ascending (Pc)
+extern const ClusterRange kClusters[];         // sorted by first; Hangul syllables are arithmetic
+extern const size_t kClusterCount;
 extern const size_t kDecimalZeroCount;
 extern const size_t kConnectorCount;
 extern const size_t kCombiningCount;

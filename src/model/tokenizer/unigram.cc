@@ -19,7 +19,7 @@ constexpr std::string_view kSpace = "\xE2\x96\x81";  // ▁, U+2581
 /// A longer piece would make the walk over a long text slow; pieces in use have at most 64 bytes.
 constexpr size_t kPieceBytesMax = 256;
 /// Below the lowest score by this much: what a character without a piece costs (sentencepiece).
-constexpr float kUnknownPenalty = 10.0f;
+constexpr double kUnknownPenalty = 10.0;
 
 /// The pieces as a trie, so that all pieces at one place are found in one walk.
 class PieceTrie {
@@ -90,12 +90,14 @@ struct UnigramTables {
   TokenTable table;
   PieceTrie trie;
   Charsmap charsmap;
-  std::vector<float> scores;
+  std::vector<double> scores;
+  bool adds_in_floats = true;  // as sentencepiece does; tokenizers adds in doubles
+  std::optional<UnigramSteps> steps;
   std::vector<int16_t> byte_of;      // by token; -1: not a byte token
   std::array<int32_t, 256> bytes{};  // byte tokens, or -1
   std::vector<bool> written_out;
   bool has_bytes = false;
-  float unknown_score = 0;
+  double unknown_score = 0;
   TokenId unknown = 0;
   std::optional<TokenId> bos, eos;
   bool adds_bos = false;
@@ -116,7 +118,7 @@ class UnigramTokenizer final : public Tokenizer {
     return encode_around_specials(
         tables_.kinds, text, special, guard,
         [&](std::string_view piece, bool follows_token, std::vector<TokenId>& tokens) {
-          encode_normal(normalize(piece, follows_token), steps, tokens);
+          encode_piece(piece, follows_token, steps, tokens);
         });
   }
   std::string token_bytes(TokenId token) const override {
@@ -148,10 +150,25 @@ class UnigramTokenizer final : public Tokenizer {
  private:
   /// The best way to a place: where its last piece started and what it is.
   struct Step {
-    float score = -std::numeric_limits<float>::infinity();
+    double score = -std::numeric_limits<double>::infinity();
     uint32_t from = 0;
     TokenId token = -1;  // -1: not reached
   };
+
+  void encode_piece(std::string_view piece, bool follows_token, std::vector<Step>& steps,
+                    std::vector<TokenId>& tokens) const {
+    if (!tables_.steps) {
+      encode_normal(normalize(piece, follows_token), steps, tokens);
+      return;
+    }
+    const UnigramWords words =
+        prepare_words(*tables_.steps, tables_.charsmap, piece, tokens.empty());
+    size_t start = 0;
+    for (const size_t end : words.ends) {
+      encode_normal(std::string_view(words.text).substr(start, end - start), steps, tokens);
+      start = end;
+    }
+  }
 
   /// Characters mapped, spaces written as ▁: sentencepiece's Normalizer::Normalize.
   std::string normalize(std::string_view text, bool follows_token) const {
@@ -192,8 +209,9 @@ class UnigramTokenizer final : public Tokenizer {
       const size_t one = rune.valid ? rune.length : 1;
       const Step here = steps[at];
       bool has_one = false;
-      const auto reach = [&](size_t bytes, float score, TokenId token) {
-        const float sum = here.score + score;
+      const auto reach = [&](size_t bytes, double score, TokenId token) {
+        double sum = here.score + score;
+        if (tables_.adds_in_floats) sum = static_cast<float>(sum);
         Step& there = steps[at + bytes];
         if (there.token >= 0 && sum <= there.score) return;
         there = {sum, static_cast<uint32_t>(at), token};
@@ -252,12 +270,13 @@ Status fill_pieces(const Vocabulary& vocabulary, UnigramTables& tables) {
   tables.written_out.resize(count);
   tables.scores.resize(count);
   std::vector<std::pair<std::string_view, int32_t>> pieces;
-  float lowest = 0;
+  double lowest = 0;
   for (size_t index = 0; index < count; ++index) {
     const auto token = static_cast<int32_t>(index);
     const std::string_view text = vocabulary.tokens[index];
     tables.table.append(text);
-    tables.scores[index] = static_cast<float>(vocabulary.scores[index]);
+    const double score = vocabulary.scores[index];
+    tables.scores[index] = tables.adds_in_floats ? static_cast<float>(score) : score;
     const TokenType type = vocabulary.type(index);
     const bool special = tables.kinds.is_special(token);
     tables.written_out[index] = special || type == TokenType::kUserDefined;
@@ -285,6 +304,7 @@ Status fill_pieces(const Vocabulary& vocabulary, UnigramTables& tables) {
   }
   tables.trie.build(pieces);
   tables.unknown_score = lowest - kUnknownPenalty;
+  if (tables.adds_in_floats) tables.unknown_score = static_cast<float>(tables.unknown_score);
   tables.has_bytes = std::all_of(tables.bytes.begin(), tables.bytes.end(),
                                  [](int32_t token) { return token >= 0; });
   return {};
@@ -307,6 +327,8 @@ Result<std::unique_ptr<Tokenizer>> create_unigram(const Vocabulary& vocabulary) 
   }
   if (!unknown) return damaged("a vocabulary of this kind needs an unknown token");
   tables.unknown = *unknown;
+  tables.steps = vocabulary.unigram_steps;
+  tables.adds_in_floats = !tables.steps.has_value();
   TRY(fill_pieces(vocabulary, tables));
   tables.adds_bos = tables.bos.has_value() && vocabulary.adds_bos.value_or(false);
   tables.adds_space_prefix = vocabulary.adds_space_prefix.value_or(true);

@@ -1,6 +1,7 @@
 #pragma once
 // Unigram (Kudo, 2018): the cut of a text whose pieces have the highest sum of scores, found by
-// Viterbi's algorithm. From a GGUF vocabulary of the kind `t5` (T5, XLM-R and their kin).
+// Viterbi's algorithm. From a GGUF vocabulary of the kind `t5` or a tokenizer.json (T5, XLM-R and
+// their kin).
 
 #include <memory>
 

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "model/gguf/gguf.h"
+#include "model/tokenizer/unigram_steps.h"
 
 namespace freehold::model {
 
@@ -43,7 +44,8 @@ struct Vocabulary {
   static constexpr uint8_t kStripsLeft = 1;
   static constexpr uint8_t kStripsRight = 2;
   std::vector<std::string> patterns;  // expressions that cut words where `pre` names no known rules
-  std::string charsmap;               // SentencePiece's compiled normalizer; empty: none
+  std::optional<UnigramSteps> unigram_steps;  // in place of sentencepiece's own
+  std::string charsmap;                       // SentencePiece's compiled normalizer; empty: none
 
   TokenType type(size_t token) const {
     return types.empty() ? TokenType::kNormal : static_cast<TokenType>(types[token]);
