@@ -26,6 +26,8 @@ from transformers import masking_utils, modeling_rope_utils
 from transformers.models.gemma3 import modeling_gemma3
 from transformers.models.llama import modeling_llama
 from transformers.models.qwen2 import modeling_qwen2
+from transformers.models.qwen3 import modeling_qwen3
+from transformers.models.qwen3_moe import modeling_qwen3_moe
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oracle"))
 import float64_forward  # noqa: E402
@@ -81,6 +83,20 @@ VARIANTS = {
                     tie_word_embeddings=False, rope_theta=1000000.0,
                     rope_scaling=dict(rope_type="yarn", factor=4.0,
                                       original_max_position_embeddings=1024))),
+    "qwen3": dict(
+        arch="qwen3", seed=211, tokens=64,
+        why="norms on the heads of q and k, head_dim not width/heads, separate output",
+        config=dict(hidden_size=64, intermediate_size=96, num_hidden_layers=2,
+                    num_attention_heads=4, num_key_value_heads=2, head_dim=32, rms_norm_eps=1e-6,
+                    tie_word_embeddings=False, rope_theta=1000000.0)),
+    "qwen3moe": dict(
+        arch="qwen3moe", seed=221, tokens=64,
+        why="nine experts of which three are used, their width unlike the model's, separate output",
+        config=dict(hidden_size=64, intermediate_size=96, moe_intermediate_size=40, num_experts=9,
+                    num_experts_per_tok=3, norm_topk_prob=True, decoder_sparse_step=1,
+                    mlp_only_layers=[], num_hidden_layers=2, num_attention_heads=4,
+                    num_key_value_heads=2, head_dim=16, rms_norm_eps=1e-6,
+                    tie_word_embeddings=False, rope_theta=1000000.0)),
     "gemma3": dict(
         arch="gemma3", seed=301, tokens=300,
         why="seven layers (layer 5 is global), window 16, two RoPE bases, more than one chunk",
@@ -123,7 +139,7 @@ class Float64Torch:
 @contextlib.contextmanager
 def everything_in_float64():
     """transformers casts norms, RoPE and softmax to f32 whatever the model's type; undo that."""
-    modules = [modeling_llama, modeling_qwen2, modeling_gemma3, modeling_rope_utils, masking_utils]
+    modules = [modeling_llama, modeling_qwen2, modeling_qwen3, modeling_qwen3_moe, modeling_gemma3, modeling_rope_utils, masking_utils]
     saved = [m.torch for m in modules], torch.Tensor.float
     for m in modules:
         m.torch = Float64Torch(torch)
@@ -147,11 +163,18 @@ def hf_config(variant):
     settings["rope_parameters"] = dict(dict(rope_type="default"), rope_theta=theta, **scaling)
     if variant["arch"] == "llama":
         return transformers.LlamaConfig(attention_bias=False, **settings)
+    if variant["arch"] == "qwen3":
+        return transformers.Qwen3Config(use_sliding_window=False, attention_bias=False, **settings)
+    if variant["arch"] == "qwen3moe":
+        config = transformers.Qwen3MoeConfig(use_sliding_window=False, **settings)
+        config._experts_implementation = "eager"
+        return config
     return transformers.Qwen2Config(use_sliding_window=False, **settings)
 
 
 def hf_model(config, dtype):
     cls = {"llama": transformers.LlamaForCausalLM, "qwen2": transformers.Qwen2ForCausalLM,
+           "qwen3": transformers.Qwen3ForCausalLM, "qwen3_moe": transformers.Qwen3MoeForCausalLM,
            "gemma3_text": transformers.Gemma3ForCausalLM}[config.model_type]
     return cls(config).to(dtype).eval()
 
@@ -177,7 +200,9 @@ def random_weights(model, variant):
             value = size * rng.standard_normal(shape)
         else:
             gain = 1.3 if ("q_proj" in name or "k_proj" in name) else 1.0
-            value = gain / np.sqrt(shape[1]) * rng.standard_normal(shape)
+            if name.endswith("mlp.gate.weight"):
+                gain = 2.0  # experts are chosen by more than chance
+            value = gain / np.sqrt(shape[-1]) * rng.standard_normal(shape)
         if variant.get("f16") and len(shape) == 2:
             value = value.astype(np.float16)
         weights[name] = torch.from_numpy(np.asarray(value).astype(np.float32))
@@ -192,7 +217,9 @@ TENSOR_NAMES = {
     "input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
     "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate",
     "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "self_attn.q_norm": "attn_q_norm",
-    "self_attn.k_norm": "attn_k_norm"}
+    "self_attn.k_norm": "attn_k_norm", "mlp.gate": "ffn_gate_inp",
+    "mlp.experts.gate": "ffn_gate_exps", "mlp.experts.up": "ffn_up_exps",
+    "mlp.experts.down": "ffn_down_exps"}
 TENSOR_NAMES_PLAIN = dict(TENSOR_NAMES, post_attention_layernorm="ffn_norm")
 TENSOR_NAMES_GEMMA3 = dict(TENSOR_NAMES, post_attention_layernorm="post_attention_norm",
                            pre_feedforward_layernorm="ffn_norm",
@@ -248,6 +275,10 @@ def write_keys(writer, arch, config):
         writer.add_float32("gemma3.rope.freq_base_swa",
                            config.rope_parameters["sliding_attention"]["rope_theta"])
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    if arch == "qwen3moe":
+        writer.add_expert_count(config.num_experts)
+        writer.add_expert_used_count(config.num_experts_per_tok)
+        writer.add_expert_feed_forward_length(config.moe_intermediate_size)
     if arch != "qwen2":
         writer.add_key_length(head_dim)
         writer.add_value_length(head_dim)
@@ -260,6 +291,20 @@ def write_keys(writer, arch, config):
         writer.add_rope_dimension_count(head_dim)
 
 
+def split_experts(weights):
+    """transformers keeps gate and up of all experts in one tensor; the files have two."""
+    split = {}
+    for key, tensor in weights.items():
+        if key.endswith("experts.gate_up_proj"):
+            stem = key[:-len("gate_up_proj")]
+            split[stem + "gate.weight"], split[stem + "up.weight"] = tensor.chunk(2, dim=1)
+        elif key.endswith("experts.down_proj"):
+            split[key[:-len("down_proj")] + "down.weight"] = tensor
+        else:
+            split[key] = tensor
+    return split
+
+
 def write_gguf(path, name, variant, config, weights):
     arch = variant["arch"]
     writer = gguf.GGUFWriter(path, arch)
@@ -270,7 +315,7 @@ def write_gguf(path, name, variant, config, weights):
     writer.add_tokenizer_model("none")  # The field's word for a file without a tokenizer.
     if arch == "llama" and config.rope_parameters["rope_type"] == "llama3":
         writer.add_tensor("rope_freqs.weight", llama3_factors(config))
-    for key, tensor in weights.items():
+    for key, tensor in split_experts(weights).items():
         if key == "lm_head.weight" and config.tie_word_embeddings:
             continue
         value = tensor.numpy()

@@ -26,9 +26,10 @@ using freehold::factory::TokenizerKind;
 
 constexpr const char* kHelp =
     "usage: model_factory OUT.gguf [options]\n"
-    "  --arch NAME            llama, qwen2, gemma3\n"
+    "  --arch NAME            llama, qwen2, qwen3, qwen3moe, gemma3\n"
     "  --size BYTES           a plausible shape of that size (4G); instead of or before the next\n"
     "  --layers N --width N --heads N --kv-heads N --head-dim N --ffn N --vocab N --context N\n"
+    "  --experts N --experts-used N --expert-ffn N\n"
     "  --type T               Q4_K_M and the like, or one format for all matrices\n"
     "  --tokenizer KIND       none, bytes-bpe, spm\n"
     "  --tied --biases        output from the embedding; q, k and v biases\n"
@@ -81,6 +82,9 @@ constexpr NumberOption kNumbers[] = {
     {"--kv-heads", &FactoryOptions::kv_heads},
     {"--head-dim", &FactoryOptions::head_width},
     {"--ffn", &FactoryOptions::ffn_width},
+    {"--experts", &FactoryOptions::experts},
+    {"--experts-used", &FactoryOptions::experts_used},
+    {"--expert-ffn", &FactoryOptions::expert_width},
     {"--vocab", &FactoryOptions::vocabulary},
     {"--context", &FactoryOptions::context},
     {"--rope-original-context", &FactoryOptions::rope_original_context},

@@ -29,8 +29,11 @@ struct FactoryOptions {
   uint32_t width = 256;
   uint32_t heads = 4;
   uint32_t kv_heads = 2;
-  uint32_t head_width = 0;  // 0: width / heads
-  uint32_t ffn_width = 0;   // 0: 3 * width
+  uint32_t head_width = 0;    // 0: width / heads
+  uint32_t ffn_width = 0;     // 0: 3 * width
+  uint32_t experts = 8;       // of architectures that have them
+  uint32_t experts_used = 2;  // … by one token
+  uint32_t expert_width = 0;  // 0: width / 2
   uint32_t vocabulary = 512;
   uint32_t context = 1024;
   /// A format of quant/formats.def for every matrix, or a mix that types() lists ("Q4_K_M").

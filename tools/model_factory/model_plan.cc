@@ -18,14 +18,17 @@ struct Architecture {
   bool post_norms;   // behind attention and feed-forward
   bool sliding_window;
   bool head_width_key;  // key_length and value_length are always written
+  bool experts;
   float rope_base;
   float norm_epsilon;
 };
 
 constexpr Architecture kArchitectures[] = {
-    {"llama", false, false, false, false, false, 10'000.0f, 1e-5f},
-    {"qwen2", true, false, false, false, false, 1'000'000.0f, 1e-6f},
-    {"gemma3", false, true, true, true, true, 1'000'000.0f, 1e-6f},
+    {"llama", false, false, false, false, false, false, 10'000.0f, 1e-5f},
+    {"qwen2", true, false, false, false, false, false, 1'000'000.0f, 1e-6f},
+    {"qwen3", false, true, false, false, true, false, 1'000'000.0f, 1e-6f},
+    {"qwen3moe", false, true, false, false, true, true, 1'000'000.0f, 1e-6f},
+    {"gemma3", false, true, true, true, true, false, 1'000'000.0f, 1e-6f},
 };
 
 const Architecture* find_architecture(std::string_view name) {
@@ -50,6 +53,7 @@ Status fill_defaults(FactoryOptions& options, const Architecture& architecture) 
     options.head_width = options.width / options.heads;
   }
   if (options.ffn_width == 0) options.ffn_width = 3 * options.width;
+  if (options.expert_width == 0) options.expert_width = (options.width / 2 + 31) / 32 * 32;
   if (options.rope_base == 0) options.rope_base = architecture.rope_base;
   if (!(options.rope_factor >= 1.0f && options.rope_factor <= 1024.0f)) {
     return usage(fmt::format("--rope-factor is {}, not 1 to 1024", options.rope_factor));
@@ -69,6 +73,9 @@ Status check_options(const FactoryOptions& options) {
   TRY(check_range("--kv-heads", options.kv_heads, 1, options.heads));
   TRY(check_range("--head-dim", options.head_width, 2, 4096));
   TRY(check_range("--ffn", options.ffn_width, 1, 1u << 22));
+  TRY(check_range("--experts", options.experts, 1, 4096));
+  TRY(check_range("--experts-used", options.experts_used, 1, options.experts));
+  TRY(check_range("--expert-ffn", options.expert_width, 1, 1u << 20));
   TRY(check_range("--context", options.context, 1, 1u << 30));
   TRY(check_range("--shards", options.shards, 1, 999));
   TRY(check_range("--vocab", options.vocabulary, vocabulary_min(options.tokenizer), 1u << 24));
@@ -103,6 +110,18 @@ class TensorList {
     const Fill fill = role == Role::kOutput ? Fill::kLogits : Fill::kMatrix;
     plan_.tensors.push_back({{std::move(name), {width, rows}, &format}, fill});
   }
+  /// One matrix an expert.
+  void experts(std::string name, uint64_t width, uint64_t rows, Role role, uint32_t layer) {
+    const quant::Format& format =
+        matrix_format(plan_.mix, role, layer, plan_.options.layers, width);
+    plan_.tensors.push_back(
+        {{std::move(name), {width, rows, plan_.options.experts}, &format}, Fill::kMatrix});
+  }
+  /// In f32 whatever the mix, with logits apart enough that experts are not chosen by chance.
+  void router(std::string name, uint64_t width, uint64_t rows) {
+    plan_.tensors.push_back(
+        {{std::move(name), {width, rows}, &quant::format(quant::FormatId::F32)}, Fill::kLogits});
+  }
   void vector(std::string name, uint64_t width, Fill fill) {
     plan_.tensors.push_back(
         {{std::move(name), {width}, &quant::format(quant::FormatId::F32)}, fill});
@@ -135,9 +154,16 @@ void add_layer(TensorList& list, const FactoryOptions& o, const Architecture& ar
     list.vector(name("post_attention_norm.weight"), o.width, Fill::kNorm);
   }
   list.vector(name("ffn_norm.weight"), o.width, Fill::kNorm);
-  list.matrix(name("ffn_gate.weight"), o.width, o.ffn_width, Role::kOther, layer);
-  list.matrix(name("ffn_up.weight"), o.width, o.ffn_width, Role::kOther, layer);
-  list.matrix(name("ffn_down.weight"), o.ffn_width, o.width, Role::kFfnDown, layer);
+  if (architecture.experts) {
+    list.router(name("ffn_gate_inp.weight"), o.width, o.experts);
+    list.experts(name("ffn_gate_exps.weight"), o.width, o.expert_width, Role::kOther, layer);
+    list.experts(name("ffn_up_exps.weight"), o.width, o.expert_width, Role::kOther, layer);
+    list.experts(name("ffn_down_exps.weight"), o.expert_width, o.width, Role::kFfnDown, layer);
+  } else {
+    list.matrix(name("ffn_gate.weight"), o.width, o.ffn_width, Role::kOther, layer);
+    list.matrix(name("ffn_up.weight"), o.width, o.ffn_width, Role::kOther, layer);
+    list.matrix(name("ffn_down.weight"), o.ffn_width, o.width, Role::kFfnDown, layer);
+  }
   if (architecture.post_norms) list.vector(name("post_ffw_norm.weight"), o.width, Fill::kNorm);
 }
 
@@ -229,6 +255,11 @@ void add_keys(GgufHeader& header, const ModelPlan& plan) {
   if (architecture.head_width_key || o.head_width * o.heads != o.width) {
     header.add_unsigned(key("attention.key_length"), o.head_width);
     header.add_unsigned(key("attention.value_length"), o.head_width);
+  }
+  if (architecture.experts) {
+    header.add_unsigned(key("expert_count"), o.experts);
+    header.add_unsigned(key("expert_used_count"), o.experts_used);
+    header.add_unsigned(key("expert_feed_forward_length"), o.expert_width);
   }
   if (architecture.sliding_window) {
     header.add_unsigned(key("attention.sliding_window"), o.sliding_window);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Float64 forward pass of llama, qwen2 and gemma3 straight from a GGUF file.
+"""Float64 forward pass of llama, qwen2, qwen3, qwen3moe and gemma3 straight from a GGUF file.
 
 What it is: the slow, plain reading of the architectures that quality is measured against. Weights
 are dequantised to what the file says, everything else (norms, RoPE, softmax, keys and values) is
@@ -36,6 +36,14 @@ MUTANTS = {
         "bias_after_rope", "eps_1e-5", "rope_base_10000", "silu_to_gelu", "gate_up_swapped",
         "output_is_embedding", "mask_excludes_self", "rope_scaling_missing",
         "yarn_attention_factor_missing"],
+    "qwen3": [
+        "pairing_interleaved", "gqa_modulo", "qk_norm_missing", "qk_norm_after_rope", "eps_1e-5",
+        "rope_base_10000", "silu_to_gelu", "gate_up_swapped", "output_is_embedding",
+        "scale_from_embedding"],
+    "qwen3moe": [
+        "pairing_interleaved", "qk_norm_missing", "eps_1e-5", "silu_to_gelu", "gate_up_swapped",
+        "one_expert_fewer", "one_expert_more", "weights_not_normalised", "weights_equal",
+        "router_from_residual", "experts_shifted", "weights_before_down"],
     "gemma3": [
         "embed_scale_missing", "window_plus_one", "window_minus_one", "window_missing",
         "local_base_everywhere", "global_base_everywhere", "pattern_starts_global",
@@ -68,7 +76,7 @@ class GgufWeights:
         """Rows `index` of a matrix (or a whole vector), decoded, float64."""
         tensor = self.tensors[name]
         data = tensor.data
-        if data.ndim == 2:
+        if data.ndim >= 2:
             data = np.ascontiguousarray(data[index])
         return torch.from_numpy(quants.dequantize(data, tensor.tensor_type).astype(np.float64))
 
@@ -77,7 +85,7 @@ class GgufWeights:
 
 
 class Hyper:
-    """The keys of the three architectures, with the defaults the field's loaders use."""
+    """The keys of the architectures, with the defaults the field's loaders use."""
 
     def __init__(self, w):
         self.layers = w.arch_key("block_count")
@@ -95,6 +103,7 @@ class Hyper:
         self.yarn_attention_factor = w.arch_key("rope.scaling.attn_factor", 1.0)
         self.yarn_beta_fast = w.arch_key("rope.scaling.yarn_beta_fast", 32.0)
         self.yarn_beta_slow = w.arch_key("rope.scaling.yarn_beta_slow", 1.0)
+        self.experts_used = w.arch_key("expert_used_count", 0)
         self.window = w.arch_key("attention.sliding_window", 0) if w.arch == "gemma3" else 0
         self.softcap = w.arch_key("final_logit_softcapping", 0.0) if w.arch == "gemma3" else 0.0
         scale = w.arch_key("attention.scale")
@@ -268,12 +277,38 @@ class Forward:
         if m == "post_norm_after_residual":
             x = self.norm(x, f"{p}post_attention_norm.weight")
         normed = self.norm(x, f"{p}ffn_norm.weight")
+        if self.h.experts_used:
+            return x + self.experts(normed, x, layer)
         gate, up = self.linear(normed, f"{p}ffn_gate"), self.linear(normed, f"{p}ffn_up")
         if m == "gate_up_swapped":
             gate, up = up, gate
         y = self.linear(activation(gate, self.w.arch == "gemma3", m) * up, f"{p}ffn_down")
         x = x + self.post(y, f"{p}post_ffw_norm.weight")
         return self.norm(x, f"{p}post_ffw_norm.weight") if m == "post_norm_after_residual" else x
+
+    def experts(self, x, residual, layer):
+        """Mixture of experts; every column's chosen ones in ascending order."""
+        m, w, p = self.mutate, self.w, f"blk.{layer}."
+        r = (residual if m == "router_from_residual" else x) @ w.rows(f"{p}ffn_gate_inp.weight").T
+        used = self.h.experts_used + {"one_expert_fewer": -1, "one_expert_more": 1}.get(m, 0)
+        values, chosen = torch.topk(torch.softmax(r, -1), used, dim=-1)
+        if m != "weights_not_normalised":
+            values = values / values.sum(-1, keepdim=True)
+        if m == "weights_equal":
+            values = torch.full_like(values, 1 / used)
+        out = torch.zeros_like(x)
+        for e in range(r.shape[-1]):
+            of = (e + 1) % r.shape[-1] if m == "experts_shifted" else e
+            column, slot = torch.where(chosen == e)
+            gate, up, down = (w.rows(f"{p}ffn_{s}_exps.weight", of) for s in ("gate", "up", "down"))
+            if m == "gate_up_swapped":
+                gate, up = up, gate
+            middle = activation(x[column] @ gate.T, False, m) * (x[column] @ up.T)
+            weight = values[column, slot, None]
+            if m == "weights_before_down":
+                middle, weight = middle * (1 - weight), 1
+            out[column] += weight * (middle @ down.T)
+        return out
 
     def hidden(self, tokens):
         """Final normed hidden states [tokens, width]."""

@@ -21,18 +21,21 @@ namespace freehold::model {
 /// What a tensor is for, so that planners can place it without running anything.
 enum class WeightRole {
   kMatrix,     ///< Read whole in every pass.
+  kExperts,    ///< One matrix an expert, one after the other; a column uses a few of them.
   kVector,     ///< One row: norm weights and biases; always resident, decoded to f32.
   kEmbedding,  ///< Looked up by row.
   kConstant    ///< Used once when the model is loaded (RoPE factors).
 };
 
-/// One tensor an architecture wants, as [rows, width].
+/// One tensor an architecture wants, as [rows, width]; experts as [experts x rows of one, width].
 struct WeightSpec {
   std::string name;  // as in the file: "blk.0.attn_q.weight"
   uint64_t rows = 1;
   uint64_t width = 0;
   WeightRole role = WeightRole::kMatrix;
   int32_t layer = kNoLayer;
+  uint32_t parts = 1;       // experts; rows are theirs together
+  uint32_t parts_used = 1;  // … that one column uses
 
   static constexpr int32_t kNoLayer = -1;
 };

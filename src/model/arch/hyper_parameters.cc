@@ -111,6 +111,10 @@ std::string_view HyperParameterReader::string_or(std::string_view key, std::stri
 }
 
 Result<HyperParameters> HyperParameterReader::finish(HyperParameters parameters) {
+  if (parameters.experts == 0 && integer_or("expert_count", 0, 65536, 0) > 0) {
+    refuse(
+        fmt::format("experts in '{}' are not there yet (expert_count is above 0)", architecture_));
+  }
   if (failure_) return *failure_;
   return parameters;
 }
@@ -171,10 +175,6 @@ HyperParameters read_common(HyperParameterReader& reader) {
   out.context_trained = reader.integer("context_length", 1, Limits::kContextMax);
   out.norm_eps = static_cast<float>(reader.number("attention.layer_norm_rms_epsilon", 0.0, 1.0));
   out.attention_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(out.key_dim)));
-  if (reader.integer_or("expert_count", 0, 65536, 0) > 0) {
-    reader.refuse("mixture-of-experts models are not there yet (expert_count is above 0)");
-  }
-
   static constexpr std::string_view kUnread[] = {"logit_scale",
                                                  "residual_scale",
                                                  "embedding_scale",
@@ -204,6 +204,15 @@ HyperParameters read_common(HyperParameterReader& reader) {
   out.rope.push_back(read_rope(reader, out.key_dim, out.context_trained));
   out.layer_kinds.assign(out.layers, LayerKind{});
   return out;
+}
+
+void read_experts(HyperParameterReader& reader, HyperParameters& parameters) {
+  using Limits = HyperParameterLimits;
+  parameters.experts = reader.integer("expert_count", 1, Limits::kExpertsMax);
+  parameters.experts_used = reader.integer("expert_used_count", 1, Limits::kExpertsUsedMax);
+  reader.require(parameters.experts_used <= parameters.experts,
+                 "expert_used_count is above expert_count");
+  parameters.expert_width = reader.integer("expert_feed_forward_length", 1, Limits::kFfnMax);
 }
 
 }  // namespace freehold::model

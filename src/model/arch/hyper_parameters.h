@@ -33,6 +33,10 @@ struct HyperParameters {
   uint32_t key_dim = 0;
   uint32_t value_dim = 0;
   uint32_t ffn_width = 0;
+  uint32_t experts = 0;            // per layer; 0: every layer has one MLP
+  uint32_t experts_used = 0;       // … by one column
+  uint32_t expert_width = 0;       // ffn_width of one
+  bool experts_normalised = true;  // weights of those used sum to 1
   uint32_t vocabulary = 0;
   uint32_t context_trained = 0;
   float norm_eps = 0;
@@ -62,6 +66,8 @@ struct HyperParameterLimits {
   static constexpr uint32_t kFfnMax = 1u << 20;
   static constexpr uint32_t kVocabularyMax = 1u << 21;
   static constexpr uint32_t kContextMax = 1u << 24;
+  static constexpr uint32_t kExpertsMax = 4096;
+  static constexpr uint32_t kExpertsUsedMax = 64;
 };
 
 /// Reads keys of one architecture (`llama.block_count`) with ranges; the first failure is kept and
@@ -100,5 +106,8 @@ class HyperParameterReader {
 /// What the llama family's files share: sizes, heads, norm, RoPE with its scaling, vocabulary, tied
 /// output. One rope set, no windows. Cross-checked against each other, not yet against shapes.
 HyperParameters read_common(HyperParameterReader& reader);
+
+/// How many experts a layer has, how many a column uses and how wide one is.
+void read_experts(HyperParameterReader& reader, HyperParameters& parameters);
 
 }  // namespace freehold::model

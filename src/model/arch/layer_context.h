@@ -53,6 +53,15 @@ struct GatedMlpSpec {
   ops::GateActivation activation = ops::GateActivation::kSilu;
 };
 
+/// The gated MLPs of the `used` experts that `router` x gives the largest values (of equals the
+/// first), weighted by the softmax of those values (docs/NUMERICS.md, section 5).
+struct ExpertsSpec {
+  WeightName router, gate, up, down;
+  uint32_t used = 0;
+  bool normalised = true;  // the softmax is over those used, not over all
+  ops::GateActivation activation = ops::GateActivation::kSilu;
+};
+
 class LayerContext {
  public:
   virtual ~LayerContext() = default;
@@ -67,6 +76,7 @@ class LayerContext {
   virtual Activation attention(const Qkv& qkv, const AttentionSpec& spec) = 0;
   virtual Activation linear(Activation x, WeightName weight, WeightName bias = {}) = 0;
   virtual Activation gated_mlp(Activation x, const GatedMlpSpec& spec) = 0;
+  virtual Activation experts(Activation x, const ExpertsSpec& spec) = 0;
   /// Residual stream = residual stream + x.
   virtual void add_to_residual(Activation x) = 0;
   /// Logits of the columns that want them: soft_cap(weight x).

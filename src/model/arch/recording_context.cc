@@ -110,6 +110,25 @@ Activation RecordingContext::gated_mlp(Activation x, const GatedMlpSpec& spec) {
   return make(use_matrix(spec.down, middle));
 }
 
+Activation RecordingContext::experts(Activation x, const ExpertsSpec& spec) {
+  const uint64_t experts = use_matrix(spec.router, x);
+  const uint64_t gate_rows = use_matrix(spec.gate, x);
+  const uint64_t up_rows = use_matrix(spec.up, x);
+  const uint64_t width = experts == 0 ? 0 : gate_rows / experts;
+  if (gate_rows != up_rows) note("gate and up have different numbers of rows");
+  if (experts == 0 || gate_rows % experts != 0) note("gate has not the router's experts");
+  if (spec.used == 0 || spec.used > experts) note("more experts are used than there are");
+  make(experts);
+  make(x.width);  // the columns of one expert
+  const Activation middle = make(width);
+  make(width);
+  const uint64_t down_rows = use_matrix(spec.down, middle);
+  if (experts != 0 && down_rows / experts != x.width) note("down does not lead back");
+  // Each expert's share, on whole cache lines.
+  make(spec.used * ((x.width + 15) / 16 * 16));
+  return make(x.width);
+}
+
 void RecordingContext::add_to_residual(Activation x) {
   if (x.width != parameters_.width) note("what is added to the residual stream is not its width");
 }

@@ -28,6 +28,7 @@ class RecordingContext final : public LayerContext {
   Activation attention(const Qkv& qkv, const AttentionSpec& spec) override;
   Activation linear(Activation x, WeightName weight, WeightName bias) override;
   Activation gated_mlp(Activation x, const GatedMlpSpec& spec) override;
+  Activation experts(Activation x, const ExpertsSpec& spec) override;
   void add_to_residual(Activation x) override;
   void logits(Activation x, WeightName weight, float soft_cap) override;
 

@@ -47,6 +47,19 @@ void add_gated_mlp_weights(std::vector<WeightSpec>& specs, const HyperParameters
   add_layer_matrix(specs, layer, "ffn_down.weight", parameters.width, parameters.ffn_width);
 }
 
+void add_expert_weights(std::vector<WeightSpec>& specs, const HyperParameters& parameters,
+                        uint32_t layer) {
+  const HyperParameters& p = parameters;
+  const auto add = [&](std::string_view suffix, uint64_t rows, uint64_t width) {
+    specs.push_back({layer_name(layer, suffix), p.experts * rows, width, WeightRole::kExperts,
+                     static_cast<int32_t>(layer), p.experts, p.experts_used});
+  };
+  add_layer_matrix(specs, layer, "ffn_gate_inp.weight", p.experts, p.width);
+  add("ffn_gate_exps.weight", p.expert_width, p.width);
+  add("ffn_up_exps.weight", p.expert_width, p.width);
+  add("ffn_down_exps.weight", p.width, p.expert_width);
+}
+
 void add_embedding(std::vector<WeightSpec>& specs, const HyperParameters& parameters) {
   specs.push_back({"token_embd.weight", parameters.vocabulary, parameters.width,
                    WeightRole::kEmbedding, WeightSpec::kNoLayer});
@@ -75,7 +88,11 @@ std::vector<WeightSpec> pre_norm_weights(const HyperParameters& parameters) {
     add_layer_vector(specs, layer, "attn_norm.weight", parameters.width);
     add_attention_weights(specs, parameters, layer);
     add_layer_vector(specs, layer, "ffn_norm.weight", parameters.width);
-    add_gated_mlp_weights(specs, parameters, layer);
+    if (parameters.experts > 0) {
+      add_expert_weights(specs, parameters, layer);
+    } else {
+      add_gated_mlp_weights(specs, parameters, layer);
+    }
   }
   add_output(specs, parameters);
   return specs;
@@ -113,6 +130,13 @@ void pre_norm_layer(LayerContext& context, const HyperParameters& parameters, ui
   context.add_to_residual(attention_block(context, parameters, layer, normed));
   const Activation middle =
       context.norm(context.residual(), {"ffn_norm.weight", parameters.norm_eps});
+  if (parameters.experts > 0) {
+    context.add_to_residual(context.experts(
+        middle, {"ffn_gate_inp.weight", "ffn_gate_exps.weight", "ffn_up_exps.weight",
+                 "ffn_down_exps.weight", parameters.experts_used, parameters.experts_normalised,
+                 parameters.gate}));
+    return;
+  }
   context.add_to_residual(context.gated_mlp(
       middle, {"ffn_gate.weight", "ffn_up.weight", "ffn_down.weight", parameters.gate}));
 }

@@ -15,6 +15,9 @@ void add_attention_weights(std::vector<WeightSpec>& specs, const HyperParameters
 /// Appends gate, up and down of one layer.
 void add_gated_mlp_weights(std::vector<WeightSpec>& specs, const HyperParameters& parameters,
                            uint32_t layer);
+/// Appends the router and gate, up and down of all experts of one layer.
+void add_expert_weights(std::vector<WeightSpec>& specs, const HyperParameters& parameters,
+                        uint32_t layer);
 /// Appends one vector of `width` values of a layer.
 void add_layer_vector(std::vector<WeightSpec>& specs, uint32_t layer, std::string_view suffix,
                       uint32_t width);
@@ -26,7 +29,8 @@ void add_output(std::vector<WeightSpec>& specs, const HyperParameters& parameter
 /// Appends the tensor of per-pair RoPE factors, where the file has one.
 void add_rope_factors(std::vector<WeightSpec>& specs, const HyperParameters& parameters);
 
-/// Every weight of a llama-like model: embedding, layers of norm, attention, norm, MLP, and output.
+/// Every weight of a llama-like model: embedding, layers of norm, attention, norm, MLP or experts,
+/// and output.
 std::vector<WeightSpec> pre_norm_weights(const HyperParameters& parameters);
 
 /// Residual stream = rows of token_embd.weight times the model's embedding scale.
@@ -34,7 +38,7 @@ void embed_tokens(LayerContext& context, const HyperParameters& parameters);
 /// q, k, v, attention over this layer's cache, output projection.
 Activation attention_block(LayerContext& context, const HyperParameters& parameters, uint32_t layer,
                            Activation normed);
-/// The llama layer: norm, attention, residual, norm, gated MLP, residual.
+/// The llama layer: norm, attention, residual, norm, gated MLP or experts, residual.
 void pre_norm_layer(LayerContext& context, const HyperParameters& parameters, uint32_t layer);
 /// output_norm, then the output matrix or the tied embedding.
 void norm_and_logits(LayerContext& context, const HyperParameters& parameters);

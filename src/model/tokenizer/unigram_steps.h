@@ -16,10 +16,10 @@ struct UnigramSteps {
   enum class Prepend : uint8_t { kNever, kFirst, kAlways };
   bool strips_left = false;
   bool strips_right = false;
-  std::string runs_become;        // of two spaces and more; empty: they stay
-  bool cuts_at_spaces = false;    // White_Space parts words and is dropped
+  std::string runs_become;            // of two spaces and more; empty: they stay
+  bool cuts_at_spaces = false;        // White_Space parts words and is dropped
   Prepend prepend = Prepend::kNever;  // ▁ before a text, or before every word
-  bool cuts_at_marks = false;     // every ▁ starts a word
+  bool cuts_at_marks = false;         // every ▁ starts a word
 };
 
 /// Words one after the other.

@@ -5,15 +5,16 @@
 namespace freehold::ops {
 
 enum class ElementwiseKind {
-  kAdd,     ///< out = x + y            (residual, bias)
-  kScale,   ///< out = x * factor       (embedding, residual and logit multipliers)
-  kSoftCap  ///< out = factor * tanh(x / factor)
+  kAdd,       ///< out = x + y            (residual, bias)
+  kScale,     ///< out = x * factor       (embedding, residual and logit multipliers)
+  kScaleAdd,  ///< out = fma(factor, x, y) (experts)
+  kSoftCap    ///< out = factor * tanh(x / factor)
 };
 
 struct Elementwise {
   ElementwiseKind kind = ElementwiseKind::kAdd;
   const float* x = nullptr;  // [count]
-  const float* y = nullptr;  // [count], kAdd only
+  const float* y = nullptr;  // [count], kAdd and kScaleAdd only
   float factor = 1;
   size_t count = 0;
   float* out = nullptr;  // [count]; may be x or y

@@ -15,6 +15,9 @@ namespace freehold::ops {
                        [](float x, float y) { return x + y; });
     case ElementwiseKind::kScale:
       return map_tiles(task.x, task.count, task.out, [factor](float x) { return x * factor; });
+    case ElementwiseKind::kScaleAdd:
+      return map_tiles(task.x, task.y, task.count, task.out,
+                       [factor](float x, float y) { return fma_f32(factor, x, y); });
     case ElementwiseKind::kSoftCap:
       return map_tiles(task.x, task.count, task.out,
                        [factor](float x) { return factor * tanh_f32(x / factor); });

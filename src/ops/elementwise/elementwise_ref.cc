@@ -13,6 +13,9 @@ void elementwise_ref(const Elementwise& task) {
       case ElementwiseKind::kScale:
         task.out[i] = task.x[i] * task.factor;
         break;
+      case ElementwiseKind::kScaleAdd:
+        task.out[i] = fma_f32(task.factor, task.x[i], task.y[i]);
+        break;
       case ElementwiseKind::kSoftCap:
         task.out[i] = task.factor * tanh_f32(task.x[i] / task.factor);
         break;

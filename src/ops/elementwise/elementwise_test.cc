@@ -17,8 +17,8 @@ TEST(Elementwise, FastPathsEqualTheReference) {
     const size_t count = round < 140 ? round : 100 + random.below(3000);
     const std::vector<float> x = awkward_row(random, count, 200);
     const std::vector<float> y = awkward_row(random, count);
-    for (const ElementwiseKind kind :
-         {ElementwiseKind::kAdd, ElementwiseKind::kScale, ElementwiseKind::kSoftCap}) {
+    for (const ElementwiseKind kind : {ElementwiseKind::kAdd, ElementwiseKind::kScale,
+                                       ElementwiseKind::kScaleAdd, ElementwiseKind::kSoftCap}) {
       Elementwise task{kind, x.data(), y.data(), 30.0f, count, nullptr};
       std::vector<float> want(count);
       task.out = want.data();
@@ -33,7 +33,7 @@ TEST(Elementwise, FastPathsEqualTheReference) {
         in_place.x = in_place.out = out.data();
         run(in_place);
         ASSERT_EQ(first_difference(out, want), -1) << name << " out is x";
-        if (kind != ElementwiseKind::kAdd) continue;
+        if (kind != ElementwiseKind::kAdd && kind != ElementwiseKind::kScaleAdd) continue;
         out = y;
         task.y = task.out = out.data();
         run(task);
@@ -53,6 +53,20 @@ TEST(Elementwise, SoftCapIsOddAndBounded) {
   EXPECT_EQ(out[2], -30);
   EXPECT_NEAR(out[3], 30 * std::tanh(0.1), 1e-6);
   EXPECT_EQ(out[4], -out[3]);
+}
+
+// Mutant: the product rounded before the sum.
+TEST(Elementwise, MutantUnfusedSumIsSeen) {
+  base::RandomStream random(3);
+  const std::vector<float> x = plain_row(random, 1000, 60);
+  const std::vector<float> y = plain_row(random, 1000, 60);
+  std::vector<float> out(x.size()), mutant(x.size());
+  elementwise_ref({ElementwiseKind::kScaleAdd, x.data(), y.data(), 0.3f, x.size(), out.data()});
+  for (size_t i = 0; i < x.size(); ++i) {
+    const float product = 0.3f * x[i];
+    mutant[i] = product + y[i];
+  }
+  EXPECT_GE(first_difference(out, mutant), 0);
 }
 
 // Mutant: multiplying by the reciprocal of the cap.

@@ -151,6 +151,14 @@ TEST_P(ArchGolden, MutantsAreRejected) {
   if (golden.arch == "qwen2") {
     mutants.emplace_back("no biases", [](Parameters& p) { p.qkv_bias = false; });
   }
+  if (golden.arch.starts_with("qwen3")) {
+    mutants.emplace_back("no head norms", [](Parameters& p) { p.head_norms = false; });
+  }
+  if (golden.arch == "qwen3moe") {
+    mutants.emplace_back("one expert fewer", [](Parameters& p) { --p.experts_used; });
+    mutants.emplace_back("weights of the chosen not brought to 1",
+                         [](Parameters& p) { p.experts_normalised = false; });
+  }
   if (golden.arch == "gemma3") {
     mutants.emplace_back("no head norms", [](Parameters& p) { p.head_norms = false; });
     mutants.emplace_back("no embedding scale", [](Parameters& p) { p.embedding_scale = 1; });

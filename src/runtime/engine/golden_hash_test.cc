@@ -26,7 +26,7 @@ std::vector<Case> cases() {
   for (const quant::Format& format : quant::all_formats()) {
     all.push_back({"llama", std::string(format.name), ops::CacheType::kF16});
   }
-  for (const char* architecture : {"qwen2", "gemma3"}) {
+  for (const char* architecture : {"qwen2", "qwen3", "qwen3moe", "gemma3"}) {
     all.push_back({architecture, "Q4_K_M", ops::CacheType::kF16});
     all.push_back({architecture, "Q8_0", ops::CacheType::kF16});
   }

@@ -88,6 +88,8 @@ Status Executor::allocate() {
   positions_.reserve(columns);
   in_sequence_.resize(columns);
   logits_columns_.reserve(options_.logits_max);
+  expert_uses_.reserve(columns * p.experts_used);
+  expert_weights_.resize(columns * p.experts_used);
   return {};
 }
 
@@ -167,7 +169,9 @@ void Executor::collect_faults(size_t columns, std::string_view where) {
   for (size_t i = 0; i < columns; ++i) {
     if (fresh_faults_[i] == 0) continue;
     fresh_faults_[i] = 0;
-    note_fault(columns == columns_ ? i : logits_columns_[i], where);
+    size_t column = columns == columns_ ? i : logits_columns_[i];
+    if (!gathered_.empty()) column = gathered_[i].column;
+    note_fault(column, where);
   }
 }
 
@@ -256,6 +260,8 @@ void Executor::multiply(const Place& x, size_t columns, std::span<const Product>
     const quant::ActivationView* view;
     quant::PanelDotFn dot;
     Place out;
+    const std::byte* rows;
+    size_t first_panel;
     uint64_t rows_per_task;
     size_t first_task;
   };
@@ -272,9 +278,11 @@ void Executor::multiply(const Place& x, size_t columns, std::span<const Product>
                &prepare(x, columns, weights),
                weights.format->dot(options_.isa),
                products[i].out,
+               products[i].rows,
+               products[i].part * weights.panels_per_part,
                rows,
                tasks};
-    tasks += base::divide_up(weights.rows, rows);
+    tasks += base::divide_up(weights.part_rows, rows);
   }
   options_.pool.run(tasks, [&](size_t task, size_t) {
     size_t which = products.size() - 1;
@@ -282,19 +290,27 @@ void Executor::multiply(const Place& x, size_t columns, std::span<const Product>
     const Job& job = jobs[which];
     const MatrixWeights& weights = *job.weights;
     const uint64_t first = (task - job.first_task) * job.rows_per_task;
-    const Panel& panel = weights.panels[first / weights.panel_rows];
-    const std::byte* rows = panel.rows;
-    if (rows == nullptr) rows = options_.weights.ring()->acquire(panel.streamed);
-    if (rows == nullptr) return;  // the pass has failed: the ring's end_pass() says why
+    const Panel* panel = nullptr;
+    const std::byte* rows = job.rows;
+    uint64_t in_panel = first;
+    if (rows == nullptr) {
+      panel = &weights.panels[job.first_panel + first / weights.panel_rows];
+      in_panel = first % weights.panel_rows;
+      rows = panel->rows;
+      if (rows == nullptr) rows = options_.weights.ring()->acquire(panel->streamed);
+      if (rows == nullptr) return;  // the pass has failed: the ring's end_pass() says why
+    }
     quant::PanelDot dot;
-    dot.rows = rows + (first - panel.first_row) * weights.row_bytes;
+    dot.rows = rows + in_panel * weights.row_bytes;
     dot.row_bytes = weights.row_bytes;
-    dot.row_count = std::min(job.rows_per_task, weights.rows - first);
+    dot.row_count = std::min(job.rows_per_task, weights.part_rows - first);
     dot.x = *job.view;
     dot.y = job.out.data + first;
     dot.y_stride = job.out.stride;
     job.dot(dot);
-    if (panel.rows == nullptr) options_.weights.ring()->release(panel.streamed, dot.row_count);
+    if (panel != nullptr && panel->rows == nullptr) {
+      options_.weights.ring()->release(panel->streamed, dot.row_count);
+    }
   });
 }
 

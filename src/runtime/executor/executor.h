@@ -76,6 +76,7 @@ class Executor final : public model::LayerContext {
   model::Activation linear(model::Activation x, model::WeightName weight,
                            model::WeightName bias) override;
   model::Activation gated_mlp(model::Activation x, const model::GatedMlpSpec& spec) override;
+  model::Activation experts(model::Activation x, const model::ExpertsSpec& spec) override;
   void add_to_residual(model::Activation x) override;
   void logits(model::Activation x, model::WeightName weight, float soft_cap) override;
 
@@ -84,6 +85,8 @@ class Executor final : public model::LayerContext {
   struct Product {
     const MatrixWeights* weights = nullptr;
     Place out;
+    uint32_t part = 0;                // which expert's rows
+    const std::byte* rows = nullptr;  // where they are, if not in panels
   };
   /// One sequence's columns.
   struct Run {
@@ -91,6 +94,18 @@ class Executor final : public model::LayerContext {
     uint32_t first = 0;
     uint32_t count = 0;
     bool chain = true;
+  };
+  /// That a column uses an expert: its `slot`-th in ascending order.
+  struct ExpertUse {
+    uint32_t expert = 0;
+    uint32_t column = 0;
+    uint32_t slot = 0;
+  };
+  /// Where experts' values go: the columns of one expert in and through its MLP, and every column's
+  /// shares, one slot after the other.
+  struct ExpertPlaces {
+    Place in, gate, up, out, shares;
+    size_t share_stride = 0;
   };
   /// Query rows that share their pages: columns of one sequence (or one tree node) and some heads.
   struct AttentionBlock {
@@ -129,6 +144,12 @@ class Executor final : public model::LayerContext {
   void add_bias(const Place& y, size_t columns, model::WeightName bias);
   void head_norm(const Place& x, uint32_t heads, model::WeightName weight, float eps);
   void rotate(const Place& x, uint32_t heads, uint32_t rope_set);
+  /// Chooses each column's experts and their weights; expert_uses_ is then in ascending experts.
+  void route(const Place& logits, const model::ExpertsSpec& spec);
+  void choose_experts(float* logits, size_t column, const model::ExpertsSpec& spec);
+  /// One expert's MLP over the columns of `uses`, into their slots of `shares`.
+  void run_expert(std::span<const ExpertUse> uses, const Place& x, const model::ExpertsSpec& spec,
+                  const ExpertPlaces& places);
   void write_cache(const model::Qkv& qkv);
   void attend_block(const AttentionBlock& block, size_t worker, const Place& query,
                     const Place& out, const model::AttentionSpec& spec);
@@ -188,6 +209,11 @@ class Executor final : public model::LayerContext {
   size_t logits_rows_ = 0;
 
   std::vector<AttentionBlock> blocks_;
+
+  // The experts of the layer under way.
+  std::vector<ExpertUse> expert_uses_;
+  std::vector<float> expert_weights_;    // [columns, used]
+  std::span<const ExpertUse> gathered_;  // the columns of an expert's products; empty: all
 };
 
 }  // namespace freehold::runtime

@@ -32,8 +32,10 @@ MatrixLayout lay_out(const model::GgufModel& file, const model::WeightSpec& spec
   matrix.tensor = file.find(spec.name);
   CHECK(matrix.tensor != nullptr);  // check_weights() came before
   matrix.row_bytes = matrix.tensor->format->row_bytes(spec.width);
-  matrix.panel_rows = rows_per_panel(spec.rows, matrix.row_bytes, panel_bytes_max);
-  matrix.pinned.assign(base::divide_up(spec.rows, matrix.panel_rows), true);
+  matrix.part_rows = spec.rows / spec.parts;
+  matrix.panel_rows = rows_per_panel(matrix.part_rows, matrix.row_bytes, panel_bytes_max);
+  matrix.panels_per_part = base::divide_up(matrix.part_rows, matrix.panel_rows);
+  matrix.pinned.assign(matrix.panels_per_part * spec.parts, true);
   matrix.output_only = spec.layer == model::WeightSpec::kNoLayer;
   return matrix;
 }
@@ -41,7 +43,11 @@ MatrixLayout lay_out(const model::GgufModel& file, const model::WeightSpec& spec
 }  // namespace
 
 uint64_t MatrixLayout::rows_of(size_t panel) const {
-  return std::min(panel_rows, spec->rows - panel * panel_rows);
+  return std::min(panel_rows, part_rows - panel % panels_per_part * panel_rows);
+}
+
+uint64_t MatrixLayout::first_row_of(size_t panel) const {
+  return panel / panels_per_part * part_rows + panel % panels_per_part * panel_rows;
 }
 
 bool MatrixLayout::is_pinned() const {
@@ -55,7 +61,9 @@ WeightLayout WeightLayout::create(const model::GgufModel& file,
   const model::WeightSpec* tied = nullptr;
   for (const model::WeightSpec& spec : specs) {
     if (spec.role == model::WeightRole::kEmbedding && tied_output) tied = &spec;
-    if (spec.role != model::WeightRole::kMatrix) continue;
+    if (spec.role != model::WeightRole::kMatrix && spec.role != model::WeightRole::kExperts) {
+      continue;
+    }
     layout.matrices.push_back(lay_out(file, spec, panel_bytes_max));
   }
   // Listed first, as the embedding; read last, as the output matrix.
@@ -97,7 +105,13 @@ void WeightLayout::pin_at_most(uint64_t bytes) {
 
 uint64_t WeightLayout::bytes() const {
   uint64_t sum = 0;
-  for (const MatrixLayout& matrix : matrices) sum += matrix.spec->rows * matrix.row_bytes;
+  for (const MatrixLayout& matrix : matrices) sum += matrix.bytes();
+  return sum;
+}
+
+uint64_t WeightLayout::bytes_used() const {
+  uint64_t sum = 0;
+  for (const MatrixLayout& matrix : matrices) sum += matrix.bytes_used();
   return sum;
 }
 

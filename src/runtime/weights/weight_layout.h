@@ -18,20 +18,28 @@ inline constexpr uint64_t kPanelBytesMax = uint64_t{4} << 20;
 /// Shortest that a plan may ask for: below it reads cost more than they carry.
 inline constexpr uint64_t kPanelBytesMin = uint64_t{128} << 10;
 
-/// One matrix as its panels. All but the last have `panel_rows` rows.
+/// One matrix as its panels. All but the last (of each expert, where it is many experts') have
+/// `panel_rows` rows.
 struct MatrixLayout {
   const model::WeightSpec* spec = nullptr;
   const model::TensorInfo* tensor = nullptr;
   uint64_t row_bytes = 0;
+  uint64_t part_rows = 0;  // rows of one expert; all rows otherwise
   uint64_t panel_rows = 0;
+  size_t panels_per_part = 0;
   std::vector<bool> pinned;  // one per panel
   /// Only passes that want logits read it.
   bool output_only = false;
 
   size_t panels() const { return pinned.size(); }
+  uint64_t first_row_of(size_t panel) const;
   uint64_t rows_of(size_t panel) const;
   uint64_t bytes_of(size_t panel) const { return rows_of(panel) * row_bytes; }
   bool is_pinned() const;
+  bool is_experts() const { return spec->role == model::WeightRole::kExperts; }
+  uint64_t bytes() const { return spec->rows * row_bytes; }
+  /// Of it, what one column reads.
+  uint64_t bytes_used() const { return bytes() / spec->parts * spec->parts_used; }
 };
 
 /// All matrices of a model in the order in which a pass reads them.
@@ -48,8 +56,10 @@ struct WeightLayout {
   /// ones hides the reading of the others.
   void pin_at_most(uint64_t bytes);
 
-  /// Bytes of all matrices: what a pass with logits touches (S of docs/ARCHITECTURE.md).
+  /// Bytes of all matrices.
   uint64_t bytes() const;
+  /// … that a pass of one column with logits touches (S of docs/ARCHITECTURE.md).
+  uint64_t bytes_used() const;
   uint64_t pinned_bytes() const;
   uint64_t streamed_bytes() const { return bytes() - pinned_bytes(); }
   /// Longest streamed panel; 0 where none is.

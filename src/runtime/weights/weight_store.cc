@@ -106,6 +106,7 @@ Status WeightStore::place(const model::GgufModel& file, std::span<const model::W
         if (!find_named(group(spec.layer).matrices, spec.name)) TRY(place_rows(file, spec.name));
         break;
       case model::WeightRole::kMatrix:
+      case model::WeightRole::kExperts:
         break;
     }
   }
@@ -120,8 +121,10 @@ void WeightStore::place_matrix(const MatrixLayout& layout) {
   matrix.rows = layout.spec->rows;
   matrix.width = layout.spec->width;
   matrix.row_bytes = layout.row_bytes;
+  matrix.part_rows = layout.part_rows;
   matrix.panel_rows = layout.panel_rows;
-  bytes_per_pass_ += layout.tensor->bytes;
+  matrix.panels_per_part = layout.panels_per_part;
+  bytes_per_pass_ += layout.bytes_used();
   width_max_ = std::max(width_max_, matrix.width);
   matrices_.push_back(std::move(matrix));
   tensors_.push_back(layout.tensor);
@@ -142,7 +145,7 @@ void WeightStore::place_panels(const WeightLayout& layout, std::vector<StreamedP
     const MatrixLayout& planned = layout.matrices[i];
     MatrixWeights& matrix = matrices_[i];
     for (size_t index = 0; index < planned.panels(); ++index) {
-      Panel panel{nullptr, index * matrix.panel_rows, planned.rows_of(index)};
+      Panel panel{nullptr, planned.first_row_of(index), planned.rows_of(index)};
       const uint64_t bytes = panel.row_count * matrix.row_bytes;
       if (planned.pinned[index]) {
         panel.rows = next;

@@ -34,17 +34,19 @@ struct Panel {
   uint32_t streamed = kPinned;  // its index in the ring otherwise
 };
 
-/// A matrix as its panels. All but the last have `panel_rows` rows.
+/// A matrix as its panels, as MatrixLayout says.
 struct MatrixWeights {
   std::string name;
   const quant::Format* format = nullptr;
   uint64_t rows = 0;
   uint64_t width = 0;
   size_t row_bytes = 0;
+  uint64_t part_rows = 0;  // of one expert; all otherwise
   uint64_t panel_rows = 0;
+  size_t panels_per_part = 0;
   std::vector<Panel> panels;
 
-  /// Row `index` where its panel is pinned, else nullptr.
+  /// Row `index` of a matrix that is not experts' where its panel is pinned, else nullptr.
   const std::byte* row(uint64_t index) const {
     const Panel& panel = panels[index / panel_rows];
     return panel.rows == nullptr ? nullptr : panel.rows + (index - panel.first_row) * row_bytes;
@@ -83,7 +85,7 @@ class WeightStore {
   /// Decodes row `row` of the embedding `name` into out [width].
   Status embedding_row(std::string_view name, uint64_t row, std::span<float> out) const;
 
-  /// Bytes that a pass reads: all matrices, row-read tables excluded (S of docs/ARCHITECTURE.md).
+  /// Bytes that a pass of one column reads, row-read tables excluded (S of docs/ARCHITECTURE.md).
   uint64_t bytes_per_pass() const { return bytes_per_pass_; }
   uint64_t width_max() const { return width_max_; }
   /// nullptr where everything is pinned. Its passes are the executor's.

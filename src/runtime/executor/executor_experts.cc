@@ -1,0 +1,129 @@
+// A layer's experts: which of them a column uses, and their MLPs with all columns that use one going
+// through it together (docs/NUMERICS.md, sections 5 and 8). Every column's shares are kept apart
+// until all are there, so that neither the company a column keeps nor the order in which experts
+// become ready changes a bit.
+
+#include <algorithm>
+#include <array>
+
+#include "ops/elementwise/elementwise.h"
+#include "ops/softmax_sum/softmax_sum.h"
+#include "runtime/executor/executor.h"
+
+namespace freehold::runtime {
+
+void Executor::choose_experts(float* logits, size_t column, const model::ExpertsSpec& spec) {
+  const size_t experts = options_.parameters.experts;
+  const size_t used = spec.used;
+  std::array<uint32_t, model::HyperParameterLimits::kExpertsUsedMax> chosen;
+  float* const weights = expert_weights_.data() + column * used;
+  if (!quant::all_finite(logits, experts)) {
+    fresh_faults_[column] = 1;
+    std::fill_n(logits, experts, 0.0f);  // the column goes on with its batch, for nothing
+  }
+  float maximum = 0;
+  float sum = 0;
+  ops_.softmax_sum({logits, experts, logits, &maximum, &sum});
+  for (size_t e = 0; e < experts; ++e) logits[e] /= sum;
+  const auto before = [logits](uint32_t a, uint32_t b) {
+    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+  };
+  size_t count = 0;
+  for (uint32_t e = 0; e < experts; ++e) {
+    if (count == used && !before(e, chosen[count - 1])) continue;
+    size_t at = count < used ? count++ : used - 1;
+    for (; at > 0 && before(e, chosen[at - 1]); --at) chosen[at] = chosen[at - 1];
+    chosen[at] = e;
+  }
+  std::sort(chosen.begin(), chosen.begin() + static_cast<std::ptrdiff_t>(used));
+  float share = 0;
+  for (size_t slot = 0; slot < used; ++slot) share += logits[chosen[slot]];
+  for (size_t slot = 0; slot < used; ++slot) {
+    const float p = logits[chosen[slot]];
+    weights[slot] = spec.normalised ? p / share : p;
+    expert_uses_.push_back(
+        {chosen[slot], static_cast<uint32_t>(column), static_cast<uint32_t>(slot)});
+  }
+}
+
+void Executor::route(const Place& logits, const model::ExpertsSpec& spec) {
+  expert_uses_.clear();
+  for (size_t i = 0; i < columns_; ++i) choose_experts(column(logits, i), i, spec);
+  std::sort(expert_uses_.begin(), expert_uses_.end(), [](const ExpertUse& a, const ExpertUse& b) {
+    return a.expert != b.expert ? a.expert < b.expert : a.column < b.column;
+  });
+  collect_faults(columns_, full_name(spec.router));
+}
+
+void Executor::run_expert(std::span<const ExpertUse> uses, const Place& x,
+                          const model::ExpertsSpec& spec, const ExpertPlaces& places) {
+  const WeightStore& store = options_.weights;
+  const MatrixWeights& gate = store.matrix(layer_, spec.gate);
+  const MatrixWeights& up = store.matrix(layer_, spec.up);
+  const MatrixWeights& down = store.matrix(layer_, spec.down);
+  const uint32_t expert = uses.front().expert;
+  const size_t count = uses.size();
+  gathered_ = uses;
+  each_column(count, x.width, [&](size_t i, size_t) {
+    std::copy_n(column(x, uses[i].column), x.width, column(places.in, i));
+  });
+  const std::array<Product, 2> products{Product{&gate, places.gate, expert},
+                                        Product{&up, places.up, expert}};
+  forget_prepared();
+  multiply(places.in, count, products);
+  each_column(count, places.gate.width * 4, [&](size_t i, size_t) {
+    ops_.gated_unit({spec.activation, column(places.gate, i), column(places.up, i),
+                     places.gate.width, column(places.gate, i)});
+  });
+  const Product product{&down, places.out, expert};
+  forget_prepared();
+  multiply(places.gate, count, {&product, 1});
+  each_column(count, x.width, [&](size_t i, size_t) {
+    std::copy_n(column(places.out, i), x.width,
+                column(places.shares, uses[i].column) + uses[i].slot * places.share_stride);
+  });
+  gathered_ = {};
+}
+
+model::Activation Executor::experts(model::Activation x, const model::ExpertsSpec& spec) {
+  const Place in = place(x);
+  const MatrixWeights& router = options_.weights.matrix(layer_, spec.router);
+  const size_t expert_width = options_.weights.matrix(layer_, spec.gate).part_rows;
+  const Place logits = place(make(router.rows));
+  ExpertPlaces places;
+  places.share_stride = activation_stride(in.width);
+  places.in = place(make(in.width));
+  places.gate = place(make(expert_width));
+  places.up = place(make(expert_width));
+  places.shares = place(make(spec.used * places.share_stride));
+  const model::Activation y = make(in.width);
+  const Place out = place(y);
+  places.out = out;  // free until the shares are added up
+  const Product product{&router, logits};
+  forget_prepared();
+  multiply(in, columns_, {&product, 1});
+  route(logits, spec);
+  for (size_t first = 0; first < expert_uses_.size();) {
+    size_t end = first;
+    while (end < expert_uses_.size() && expert_uses_[end].expert == expert_uses_[first].expert) {
+      ++end;
+    }
+    run_expert(std::span(expert_uses_).subspan(first, end - first), in, spec, places);
+    first = end;
+  }
+  each_column(columns_, in.width * spec.used, [&](size_t i, size_t) {
+    float* const sum = column(out, i);
+    std::fill_n(sum, in.width, 0.0f);
+    for (size_t slot = 0; slot < spec.used; ++slot) {
+      ops_.elementwise({.kind = ops::ElementwiseKind::kScaleAdd,
+                        .x = column(places.shares, i) + slot * places.share_stride,
+                        .y = sum,
+                        .factor = expert_weights_[i * spec.used + slot],
+                        .count = in.width,
+                        .out = sum});
+    }
+  });
+  return y;
+}
+
+}  // namespace freehold::runtime
