@@ -65,6 +65,8 @@ class ReadQueue {
   /// how many. Short reads are continued, interrupted ones repeated, before it says finished. None
   /// in flight is a bug.
   virtual size_t wait(std::span<FinishedRead> finished) = 0;
+  /// The same without blocking: 0 where nothing is finished, or nothing in flight.
+  virtual size_t poll(std::span<FinishedRead> finished) = 0;
   /// Most threads that the owner should lend: each calls serve(), which returns after close().
   virtual size_t serving_threads() const = 0;
   virtual void serve() = 0;

@@ -38,13 +38,12 @@ class ThreadReadQueue final : public ReadQueue {
     std::unique_lock held(lock_);
     CHECK(in_flight_ > 0 && !finished.empty());
     done_.wait(held, [&] { return !finished_.empty(); });
-    size_t count = 0;
-    while (count < finished.size() && !finished_.empty()) {
-      finished[count++] = std::move(finished_.front());
-      finished_.pop_front();
-    }
-    in_flight_ -= count;
-    return count;
+    return take(finished);
+  }
+
+  size_t poll(std::span<FinishedRead> finished) override {
+    const std::lock_guard held(lock_);
+    return take(finished);
   }
 
   void serve() override {
@@ -69,6 +68,17 @@ class ThreadReadQueue final : public ReadQueue {
   }
 
  private:
+  /// With lock_ held.
+  size_t take(std::span<FinishedRead> finished) {
+    size_t count = 0;
+    while (count < finished.size() && !finished_.empty()) {
+      finished[count++] = std::move(finished_.front());
+      finished_.pop_front();
+    }
+    in_flight_ -= count;
+    return count;
+  }
+
   static Status read_now(const QueuedRead& read) {
     ReadProgress progress(read);
     Status status;

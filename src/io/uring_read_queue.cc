@@ -56,11 +56,22 @@ class UringReadQueue final : public ReadQueue {
 
   size_t wait(std::span<FinishedRead> finished) override {
     CHECK(free_.size() < depth_ && !finished.empty());
+    const size_t count = take(finished, true);
+    CHECK(count > 0);
+    return count;
+  }
+
+  size_t poll(std::span<FinishedRead> finished) override {
+    return free_.size() == depth_ ? 0 : take(finished, false);
+  }
+
+ private:
+  size_t take(std::span<FinishedRead> finished, bool blocks) {
     size_t count = 0;
     while (count < finished.size()) {
       io_uring_cqe* entry = nullptr;
-      const int error =
-          count == 0 ? ::io_uring_wait_cqe(&ring_, &entry) : ::io_uring_peek_cqe(&ring_, &entry);
+      const int error = blocks && count == 0 ? ::io_uring_wait_cqe(&ring_, &entry)
+                                             : ::io_uring_peek_cqe(&ring_, &entry);
       if (error == -EINTR) continue;
       if (error != 0) break;
       const auto slot = static_cast<size_t>(entry->user_data);
@@ -74,11 +85,9 @@ class UringReadQueue final : public ReadQueue {
       finished[count++] = {slots_[slot].read().tag, std::move(status)};
       free_.push_back(slot);
     }
-    CHECK(count > 0);
     return count;
   }
 
- private:
   Status ask(size_t slot) {
     const ReadProgress& progress = slots_[slot];
     io_uring_sqe* entry = ::io_uring_get_sqe(&ring_);

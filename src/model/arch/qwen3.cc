@@ -1,5 +1,5 @@
-// Qwen3, dense (Yang et al., 2025): qwen2's layer without its biases, with a norm over every head of
-// q and k before RoPE.
+// Qwen3, dense (Yang et al., 2025): qwen2's layer without its biases, with a norm over every head
+// of q and k before RoPE.
 
 #include "model/arch/transformer.h"
 

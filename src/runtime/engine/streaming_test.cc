@@ -20,7 +20,10 @@ struct StreamedModel : TestModel {
       : TestModel(options, threads, [&](Model& opened, Model::Options load) {
           WeightLayout layout = opened.layout(kPanelBytesMin);
           layout.pin_at_most(layout.bytes() / 16 * sixteenths);
-          load.streaming = {.ring_bytes = ring_bytes, .backend = backend};
+          // Of 16 experts in all, from one at a time to most of them.
+          load.streaming = {.ring_bytes = ring_bytes,
+                            .expert_bytes = layout.expert_slot_bytes() * (sixteenths + 1),
+                            .backend = backend};
           return opened.load_weights(layout, load);
         }) {}
 };
@@ -38,7 +41,8 @@ TEST_P(StreamingTest, OneHash) {
       for (const auto backend : {io::ReadBackend::kAuto, io::ReadBackend::kThreads}) {
         StreamedModel streamed(options, threads, sixteenths,
                                sixteenths % 3 == 0 ? 0 : uint64_t{1} << 20, backend);
-        ASSERT_NE(streamed.model->weights().ring(), nullptr);
+        const WeightStore& weights = streamed.model->weights();
+        ASSERT_TRUE(weights.ring() != nullptr || weights.experts() != nullptr);
         for (const size_t slice : {size_t{0}, size_t{1}, size_t{16}}) {
           hashes.insert(
               evaluate_hash(streamed, tokens, device::best_isa(), slice, ops::CacheType::kF16));
@@ -51,7 +55,9 @@ TEST_P(StreamingTest, OneHash) {
 
 INSTANTIATE_TEST_SUITE_P(Models, StreamingTest,
                          testing::Values(std::pair{"llama", "Q4_K_M"}, std::pair{"qwen2", "Q5_0"},
-                                         std::pair{"gemma3", "Q6_K"}, std::pair{"llama", "F16"}));
+                                         std::pair{"gemma3", "Q6_K"}, std::pair{"llama", "F16"},
+                                         std::pair{"qwen3moe", "Q4_K_M"},
+                                         std::pair{"qwen3moe", "Q8_0"}));
 
 TEST(Streaming, AnEngineAnswersAsTheResidentOneDoes) {
   const auto options = small_model("qwen2", "Q4_K_M");
@@ -194,8 +200,10 @@ TEST(StreamingSlow, AThousandRequestsHoldNoMoreThanTheFirst) {
   EXPECT_LT(device::resident_bytes(), resident + (uint64_t{2} << 20));
 }
 
-TEST(Streaming, AFileThatChangesFailsTheRequestAndNotTheProcess) {
-  const auto options = small_model("llama", "Q4_K_M");
+class StreamingFaults : public testing::TestWithParam<const char*> {};
+
+TEST_P(StreamingFaults, AFileThatChangesFailsTheRequestAndNotTheProcess) {
+  const auto options = small_model(GetParam(), "Q4_K_M");
   const auto files = io::make_system_files();
   const std::string path =
       testing::TempDir() + "freehold-changing-" + std::to_string(::getpid()) + ".gguf";
@@ -236,6 +244,8 @@ TEST(Streaming, AFileThatChangesFailsTheRequestAndNotTheProcess) {
   std::filesystem::remove(path);
   std::filesystem::remove(old);
 }
+
+INSTANTIATE_TEST_SUITE_P(Models, StreamingFaults, testing::Values("llama", "qwen3moe"));
 
 }  // namespace
 }  // namespace freehold::runtime

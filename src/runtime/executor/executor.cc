@@ -100,7 +100,11 @@ Result<PassResult> Executor::run(const PassSpec& spec, Cache& cache) {
   enter(model::WeightSpec::kNoLayer);
   options_.architecture.embed(*this, p);
   PanelRing* const ring = options_.weights.ring();
-  const auto goes_on = [&] { return !failure_ && (ring == nullptr || !ring->failed()); };
+  ExpertCache* const experts = options_.weights.experts();
+  const auto goes_on = [&] {
+    return !failure_ && (ring == nullptr || !ring->failed()) &&
+           (experts == nullptr || !experts->failed());
+  };
   for (uint32_t layer = 0; layer < p.layers && goes_on(); ++layer) {
     enter(static_cast<int32_t>(layer));
     options_.architecture.layer(*this, p, layer);
@@ -109,6 +113,10 @@ Result<PassResult> Executor::run(const PassSpec& spec, Cache& cache) {
   if (goes_on() && !logits_columns_.empty()) options_.architecture.output(*this, p);
   if (ring != nullptr) {
     const Status read = ring->end_pass(goes_on());
+    if (!read.ok() && !failure_) failure_ = read.error();
+  }
+  if (experts != nullptr) {
+    const Status read = experts->end_pass();
     if (!read.ok() && !failure_) failure_ = read.error();
   }
   end_append();
@@ -131,16 +139,26 @@ Status Executor::start_pass(const PassSpec& spec, Cache& cache) {
   failure_.reset();
   TRY(begin_append());
   if (PanelRing* const ring = options_.weights.ring(); ring != nullptr) {
-    const Status begun = ring->begin_pass(!logits_columns_.empty());
-    if (!begun.ok()) {
-      failure_ = begun.error();
-      end_append();
-      return begun;
+    TRY(begin_reading(ring->begin_pass(!logits_columns_.empty())));
+  }
+  if (ExpertCache* const experts = options_.weights.experts(); experts != nullptr) {
+    const Status begun = begin_reading(experts->begin_pass());
+    if (!begun.ok() && options_.weights.ring() != nullptr) {
+      (void)options_.weights.ring()->end_pass(false);
     }
+    TRY(begun);
   }
   fill_rope_tables();
   plan_attention();
   return {};
+}
+
+Status Executor::begin_reading(Status begun) {
+  if (!begun.ok()) {
+    failure_ = begun.error();
+    end_append();
+  }
+  return begun;
 }
 
 void Executor::enter(int32_t layer) {

@@ -127,6 +127,8 @@ class Executor final : public model::LayerContext {
                                             ActivationShape shape);
   Status allocate();
   Status start_pass(const PassSpec& spec, Cache& cache);
+  /// A pass whose reading could not begin leaves nothing.
+  Status begin_reading(Status begun);
   void enter(int32_t layer);
   model::Activation make(size_t width);
   Place place(model::Activation x) const { return places_[x.id]; }
@@ -148,8 +150,11 @@ class Executor final : public model::LayerContext {
   void route(const Place& logits, const model::ExpertsSpec& spec);
   void choose_experts(float* logits, size_t column, const model::ExpertsSpec& spec);
   /// One expert's MLP over the columns of `uses`, into their slots of `shares`.
+  /// `cached` says where its rows are if not in panels.
   void run_expert(std::span<const ExpertUse> uses, const Place& x, const model::ExpertsSpec& spec,
-                  const ExpertPlaces& places);
+                  const ExpertPlaces& places, const ExpertCache::Ready* cached);
+  /// All of them, those in the cache as they become ready.
+  void run_experts(const Place& x, const model::ExpertsSpec& spec, const ExpertPlaces& places);
   void write_cache(const model::Qkv& qkv);
   void attend_block(const AttentionBlock& block, size_t worker, const Place& query,
                     const Place& out, const model::AttentionSpec& spec);
@@ -212,6 +217,7 @@ class Executor final : public model::LayerContext {
 
   // The experts of the layer under way.
   std::vector<ExpertUse> expert_uses_;
+  std::vector<ExpertWish> expert_wishes_;
   std::vector<float> expert_weights_;    // [columns, used]
   std::span<const ExpertUse> gathered_;  // the columns of an expert's products; empty: all
 };

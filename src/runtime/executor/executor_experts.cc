@@ -1,7 +1,7 @@
-// A layer's experts: which of them a column uses, and their MLPs with all columns that use one going
-// through it together (docs/NUMERICS.md, sections 5 and 8). Every column's shares are kept apart
-// until all are there, so that neither the company a column keeps nor the order in which experts
-// become ready changes a bit.
+// A layer's experts: which of them a column uses, and their MLPs with all columns that use one
+// going through it together (docs/NUMERICS.md, sections 5 and 8). Every column's shares are kept
+// apart until all are there, so that neither the company a column keeps nor the order in which
+// experts become ready changes a bit.
 
 #include <algorithm>
 #include <array>
@@ -56,7 +56,8 @@ void Executor::route(const Place& logits, const model::ExpertsSpec& spec) {
 }
 
 void Executor::run_expert(std::span<const ExpertUse> uses, const Place& x,
-                          const model::ExpertsSpec& spec, const ExpertPlaces& places) {
+                          const model::ExpertsSpec& spec, const ExpertPlaces& places,
+                          const ExpertCache::Ready* cached) {
   const WeightStore& store = options_.weights;
   const MatrixWeights& gate = store.matrix(layer_, spec.gate);
   const MatrixWeights& up = store.matrix(layer_, spec.up);
@@ -67,15 +68,18 @@ void Executor::run_expert(std::span<const ExpertUse> uses, const Place& x,
   each_column(count, x.width, [&](size_t i, size_t) {
     std::copy_n(column(x, uses[i].column), x.width, column(places.in, i));
   });
-  const std::array<Product, 2> products{Product{&gate, places.gate, expert},
-                                        Product{&up, places.up, expert}};
+  const auto rows = [cached](const MatrixWeights& matrix) {
+    return cached == nullptr ? nullptr : cached->rows[matrix.expert_piece];
+  };
+  const std::array<Product, 2> products{Product{&gate, places.gate, expert, rows(gate)},
+                                        Product{&up, places.up, expert, rows(up)}};
   forget_prepared();
   multiply(places.in, count, products);
   each_column(count, places.gate.width * 4, [&](size_t i, size_t) {
     ops_.gated_unit({spec.activation, column(places.gate, i), column(places.up, i),
                      places.gate.width, column(places.gate, i)});
   });
-  const Product product{&down, places.out, expert};
+  const Product product{&down, places.out, expert, rows(down)};
   forget_prepared();
   multiply(places.gate, count, {&product, 1});
   each_column(count, x.width, [&](size_t i, size_t) {
@@ -83,6 +87,34 @@ void Executor::run_expert(std::span<const ExpertUse> uses, const Place& x,
                 column(places.shares, uses[i].column) + uses[i].slot * places.share_stride);
   });
   gathered_ = {};
+}
+
+void Executor::run_experts(const Place& x, const model::ExpertsSpec& spec,
+                           const ExpertPlaces& places) {
+  expert_wishes_.clear();
+  for (const ExpertUse& use : expert_uses_) {
+    if (expert_wishes_.empty() || expert_wishes_.back().expert != use.expert) {
+      expert_wishes_.push_back({use.expert, 0});
+    }
+    ++expert_wishes_.back().columns;
+  }
+  const std::span<const ExpertUse> uses = expert_uses_;
+  ExpertCache* const cache = options_.weights.experts();
+  if (cache == nullptr) {
+    size_t first = 0;
+    for (const ExpertWish& wish : expert_wishes_) {
+      run_expert(uses.subspan(first, wish.columns), x, spec, places, nullptr);
+      first += wish.columns;
+    }
+    return;
+  }
+  cache->begin_layer(options_.weights.matrix(layer_, spec.gate).expert_layer, expert_wishes_);
+  while (const auto ready = cache->next()) {
+    const auto mine = std::equal_range(
+        uses.begin(), uses.end(), ExpertUse{ready->expert, 0, 0},
+        [](const ExpertUse& a, const ExpertUse& b) { return a.expert < b.expert; });
+    run_expert({mine.first, mine.second}, x, spec, places, &*ready);
+  }
 }
 
 model::Activation Executor::experts(model::Activation x, const model::ExpertsSpec& spec) {
@@ -103,14 +135,7 @@ model::Activation Executor::experts(model::Activation x, const model::ExpertsSpe
   forget_prepared();
   multiply(in, columns_, {&product, 1});
   route(logits, spec);
-  for (size_t first = 0; first < expert_uses_.size();) {
-    size_t end = first;
-    while (end < expert_uses_.size() && expert_uses_[end].expert == expert_uses_[first].expert) {
-      ++end;
-    }
-    run_expert(std::span(expert_uses_).subspan(first, end - first), in, spec, places);
-    first = end;
-  }
+  run_experts(in, spec, places);
   each_column(columns_, in.width * spec.used, [&](size_t i, size_t) {
     float* const sum = column(out, i);
     std::fill_n(sum, in.width, 0.0f);

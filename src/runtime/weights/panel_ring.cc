@@ -71,20 +71,9 @@ PanelRing::~PanelRing() {
   threads_.clear();
 }
 
-size_t PanelRing::unit(const StreamedPanel& panel) const {
-  const StreamedFile& source = options_.sources[panel.file];
-  size_t bytes = source.file->alignment();
-  if (source.checksums) bytes = std::max<size_t>(bytes, io::kChecksumUnitBytes);
-  return bytes;
-}
-
-PanelRing::Piece PanelRing::piece(const StreamedPanel& panel) const {
-  const uint64_t step = unit(panel);
-  const uint64_t begin = panel.offset / step * step;
-  const uint64_t end = base::align_up(panel.offset + panel.bytes, step);
-  const uint64_t file_end = options_.sources[panel.file].identity.size;
-  return {begin, static_cast<size_t>(end - begin),
-          static_cast<size_t>(std::min(end, file_end) - begin)};
+FilePiece PanelRing::piece(const StreamedPanel& panel) const {
+  return piece_of(options_.sources[panel.file],
+                  {panel.offset, panel.bytes, panel.rows, panel.format});
 }
 
 uint64_t PanelRing::bytes_per_pass(bool with_output) const {
@@ -109,18 +98,8 @@ PanelRing::Statistics PanelRing::statistics() const {
 
 // --- The pass's side -----------------------------------------------------------------------------
 
-Status PanelRing::check_identities() const {
-  for (const StreamedFile& source : options_.sources) {
-    if (TRY(source.file->identity()) == source.identity) continue;
-    return Error{ErrorCode::kDamaged,
-                 fmt::format("{} changed while it was in use", source.file->path()),
-                 "start again once nothing writes to it"};
-  }
-  return {};
-}
-
 Status PanelRing::begin_pass(bool with_output) {
-  TRY(check_identities());
+  TRY(check_identities(options_.sources));
   std::unique_lock held(lock_);
   // What failed between passes, reading ahead, gets a fresh chance.
   if (broken_ || failure_) {
@@ -180,7 +159,7 @@ void PanelRing::release(uint32_t index, uint64_t rows) {
 }
 
 Status PanelRing::end_pass(bool completed) {
-  Status unchanged = check_identities();
+  Status unchanged = check_identities(options_.sources);
   const std::lock_guard held(lock_);
   broken_ = !completed || failed();
   if (failed()) return *failure_;
@@ -244,7 +223,7 @@ bool PanelRing::next_is_known() {
 
 Status PanelRing::submit(Slot& slot) {
   const StreamedPanel& panel = options_.panels[slot.panel];
-  const Piece wanted = piece(panel);
+  const FilePiece wanted = piece(panel);
   TRY(queue_->submit({options_.sources[panel.file].file.get(),
                       wanted.offset,
                       {slot.memory, wanted.bytes},
@@ -314,10 +293,7 @@ Status PanelRing::compare_with_before(const Slot& slot) {
   std::optional<uint32_t>& before = first_seen_[slot.panel];
   if (!before) before = slot.sum;
   if (*before == slot.sum) return {};
-  return Error{ErrorCode::kDamaged,
-               fmt::format("{} reads differently than before in the {} bytes from byte {}",
-                           source.file->path(), panel.bytes, panel.offset),
-               "the disk, its cable or memory may be failing; check them, then the file"};
+  return reads_differently(source, {panel.offset, panel.bytes, panel.rows, panel.format});
 }
 
 void PanelRing::settle(Slot& slot, Status status) {
@@ -340,22 +316,8 @@ void PanelRing::settle(Slot& slot, Status status) {
 
 Status PanelRing::check(Slot& slot) {
   const StreamedPanel& panel = options_.panels[slot.panel];
-  const Piece wanted = piece(panel);
-  const StreamedFile& source = options_.sources[panel.file];
-  const std::span<const std::byte> bytes(slot.memory, wanted.needed);
-  if (source.checksums) {
-    TRY(io::check_units(*source.checksums, wanted.offset, bytes, source.file->path()));
-  }
-  const auto rows = bytes.subspan(panel.offset - wanted.offset, panel.bytes);
-  if (!source.checksums) slot.sum = base::crc32c(rows);
-  const quant::Format& format = *panel.format;
-  if (format.rows_valid == nullptr ||
-      format.rows_valid(rows.data(), panel.bytes / panel.rows, panel.rows)) {
-    return {};
-  }
-  return Error{ErrorCode::kDamaged,
-               fmt::format("the tensor holds a block that {} forbids", format.name),
-               "the file is damaged; fetch it again"};
+  return check_piece(options_.sources[panel.file], piece(panel),
+                     {panel.offset, panel.bytes, panel.rows, panel.format}, slot.memory, slot.sum);
 }
 
 }  // namespace freehold::runtime

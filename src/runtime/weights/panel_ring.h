@@ -23,17 +23,9 @@
 #include "device/memory.h"
 #include "device/thread.h"
 #include "io/file.h"
-#include "io/panel_checksums.h"
-#include "quant/format.h"
+#include "runtime/weights/weight_reading.h"
 
 namespace freehold::runtime {
-
-/// One file that panels come from.
-struct StreamedFile {
-  std::unique_ptr<io::DirectFile> file;
-  io::FileIdentity identity;                    // as it was when its header was read
-  std::optional<io::PanelChecksums> checksums;  // what it should hold, where the store knows
-};
 
 /// One panel to be read in every pass (or in those with logits).
 struct StreamedPanel {
@@ -107,16 +99,9 @@ class PanelRing {
     uint32_t attempts = 0;
     uint32_t sum = 0;  // CRC32C of the rows, where nothing else vouches for them
   };
-  /// The aligned piece of the file that holds a panel.
-  struct Piece {
-    uint64_t offset = 0;
-    size_t bytes = 0;
-    size_t needed = 0;  // of it, before the end of the file
-  };
 
   Status start();
-  Piece piece(const StreamedPanel& panel) const;
-  size_t unit(const StreamedPanel& panel) const;
+  FilePiece piece(const StreamedPanel& panel) const;
   void read_on();
   /// Starts what may be started; with lock_ held.
   void submit_ready();
@@ -136,7 +121,6 @@ class PanelRing {
   void settle(Slot& slot, Status status);
   void fail(uint64_t number, Error error);
   void restart_if_asked();
-  Status check_identities() const;
 
   Options options_;
   size_t slot_bytes_ = 0;

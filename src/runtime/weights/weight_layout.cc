@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "runtime/weights/weight_reading.h"
 
 namespace freehold::runtime {
 
@@ -73,10 +74,17 @@ WeightLayout WeightLayout::create(const model::GgufModel& file,
 
 void WeightLayout::pin_at_most(uint64_t bytes) {
   uint64_t left = bytes;
+  const uint64_t of_experts = expert_bytes();
+  const bool everything = left >= this->bytes();
+  if (everything) left -= of_experts;
   uint64_t rest = 0;  // bytes of the matrices that are not pinned whole
   std::vector<MatrixLayout*> large;
   for (MatrixLayout& matrix : matrices) {
-    const uint64_t size = matrix.spec->rows * matrix.row_bytes;
+    if (matrix.is_experts()) {
+      matrix.pinned.assign(matrix.panels(), everything);
+      continue;
+    }
+    const uint64_t size = matrix.bytes();
     const bool whole = size < kSmallMatrixBytes && size <= left;
     matrix.pinned.assign(matrix.panels(), whole);
     if (whole) {
@@ -125,9 +133,60 @@ uint64_t WeightLayout::pinned_bytes() const {
   return sum;
 }
 
+uint64_t WeightLayout::streamed_bytes() const {
+  uint64_t sum = 0;
+  for (const MatrixLayout& matrix : matrices) {
+    if (matrix.is_experts()) continue;
+    for (size_t panel = 0; panel < matrix.panels(); ++panel) {
+      if (!matrix.pinned[panel]) sum += matrix.bytes_of(panel);
+    }
+  }
+  return sum;
+}
+
+uint64_t WeightLayout::expert_bytes() const {
+  uint64_t sum = 0;
+  for (const MatrixLayout& matrix : matrices) sum += matrix.is_experts() ? matrix.bytes() : 0;
+  return sum;
+}
+
+bool WeightLayout::pins_experts() const {
+  return std::all_of(matrices.begin(), matrices.end(), [](const MatrixLayout& matrix) {
+    return !matrix.is_experts() || matrix.is_pinned();
+  });
+}
+
+uint64_t WeightLayout::expert_units() const {
+  uint64_t units = 0;
+  int32_t layer = model::WeightSpec::kNoLayer;
+  for (const MatrixLayout& matrix : matrices) {
+    if (!matrix.is_experts() || matrix.spec->layer == layer) continue;
+    layer = matrix.spec->layer;
+    units += matrix.spec->parts;
+  }
+  return units;
+}
+
+uint64_t WeightLayout::expert_slot_bytes() const {
+  // Slots are alike, and so are the pieces in them.
+  uint64_t longest = 0;
+  uint64_t pieces = 0;
+  int32_t layer = model::WeightSpec::kNoLayer;
+  uint64_t of_layer = 0;
+  for (const MatrixLayout& matrix : matrices) {
+    if (!matrix.is_experts()) continue;
+    of_layer = matrix.spec->layer == layer ? of_layer + 1 : 1;
+    layer = matrix.spec->layer;
+    pieces = std::max(pieces, of_layer);
+    longest = std::max(longest, matrix.part_rows * matrix.row_bytes);
+  }
+  return pieces * piece_bytes_max(longest);
+}
+
 uint64_t WeightLayout::streamed_panel_bytes_max() const {
   uint64_t most = 0;
   for (const MatrixLayout& matrix : matrices) {
+    if (matrix.is_experts()) continue;
     for (size_t panel = 0; panel < matrix.panels(); ++panel) {
       if (!matrix.pinned[panel]) most = std::max(most, matrix.bytes_of(panel));
     }
@@ -138,6 +197,7 @@ uint64_t WeightLayout::streamed_panel_bytes_max() const {
 size_t WeightLayout::streamed_panels() const {
   size_t count = 0;
   for (const MatrixLayout& matrix : matrices) {
+    if (matrix.is_experts()) continue;
     for (size_t panel = 0; panel < matrix.panels(); ++panel) count += matrix.pinned[panel] ? 0 : 1;
   }
   return count;

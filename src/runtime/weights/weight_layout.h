@@ -51,7 +51,8 @@ struct WeightLayout {
   static WeightLayout create(const model::GgufModel& file, std::span<const model::WeightSpec> specs,
                              bool tied_output, uint64_t panel_bytes_max);
 
-  /// Keeps pinned what fits into `bytes` and lets the rest be streamed. Matrices of less than a
+  /// Keeps pinned what fits into `bytes` and lets the rest be streamed; experts are pinned all or
+  /// not at all, after everything else. Matrices of less than a
   /// read's worth come first; then panels in equal steps over the pass, so that computing on pinned
   /// ones hides the reading of the others.
   void pin_at_most(uint64_t bytes);
@@ -61,8 +62,15 @@ struct WeightLayout {
   /// … that a pass of one column with logits touches (S of docs/ARCHITECTURE.md).
   uint64_t bytes_used() const;
   uint64_t pinned_bytes() const;
-  uint64_t streamed_bytes() const { return bytes() - pinned_bytes(); }
-  /// Longest streamed panel; 0 where none is.
+  /// … that every pass with logits reads: experts are not among them.
+  uint64_t streamed_bytes() const;
+  uint64_t expert_bytes() const;
+  bool pins_experts() const;
+  /// Experts of all layers.
+  uint64_t expert_units() const;
+  /// What one expert of one layer needs in an expert cache, at most.
+  uint64_t expert_slot_bytes() const;
+  /// Longest streamed panel that is not an expert's; 0 where none is.
   uint64_t streamed_panel_bytes_max() const;
   size_t streamed_panels() const;
   /// Longest row in values.

@@ -31,27 +31,6 @@ std::optional<size_t> find_named(const Names& names, std::string_view name) {
   return std::nullopt;
 }
 
-/// What the store recorded of the file when it came in; nothing for files that it does not know.
-Result<std::optional<io::PanelChecksums>> recorded_checksums(io::FileSystem& files,
-                                                             const std::string& path,
-                                                             uint64_t bytes) {
-  Result<io::PanelChecksums> read = io::read_panel_checksums(files, path);
-  if (!read.ok()) {
-    const ErrorCode code = read.error().code;
-    // A table of another version says nothing; `verify` tells the user about it.
-    const bool absent = code == ErrorCode::kNotFound || code == ErrorCode::kRefused;
-    if (absent) return std::optional<io::PanelChecksums>();
-    return std::move(read).error();
-  }
-  if (read->file_bytes != bytes) {
-    return Error{
-        ErrorCode::kDamaged,
-        fmt::format("{} has {} bytes and its checksums are of {}", path, bytes, read->file_bytes),
-        "remove the model and pull or import it again"};
-  }
-  return std::optional(*std::move(read));
-}
-
 Status check_rows(const MatrixWeights& matrix, const Panel& panel) {
   const quant::Format& format = *matrix.format;
   if (format.rows_valid == nullptr ||
@@ -83,6 +62,7 @@ Result<std::unique_ptr<WeightStore>> WeightStore::load(const model::GgufModel& f
   store->place_panels(layout, streamed);
   TRY(store->read_pinned(file, options));
   if (!streamed.empty()) TRY(store->start_ring(file, std::move(streamed), options));
+  if (!layout.pins_experts()) TRY(store->start_experts(file, layout, options));
   return store;
 }
 
@@ -144,6 +124,7 @@ void WeightStore::place_panels(const WeightLayout& layout, std::vector<StreamedP
   for (size_t i = 0; i < matrices_.size(); ++i) {
     const MatrixLayout& planned = layout.matrices[i];
     MatrixWeights& matrix = matrices_[i];
+    if (planned.is_experts() && !layout.pins_experts()) continue;
     for (size_t index = 0; index < planned.panels(); ++index) {
       Panel panel{nullptr, planned.first_row_of(index), planned.rows_of(index)};
       const uint64_t bytes = panel.row_count * matrix.row_bytes;
@@ -199,13 +180,7 @@ Status WeightStore::read_pinned(const model::GgufModel& file, const Options& opt
 Status WeightStore::start_ring(const model::GgufModel& file, std::vector<StreamedPanel> streamed,
                                const Options& options) {
   CHECK(options.files != nullptr);
-  std::vector<StreamedFile> sources;
-  for (const auto& shard : file.shards()) {
-    auto direct = TRY(shard->open_direct());
-    const io::FileIdentity identity = TRY(shard->identity());
-    auto checksums = TRY(recorded_checksums(*options.files, shard->path(), identity.size));
-    sources.push_back({std::move(direct), identity, std::move(checksums)});
-  }
+  auto sources = TRY(open_streamed(file, *options.files));
   ring_ = TRY(PanelRing::create({.account = options.account,
                                  .files = *options.files,
                                  .sources = std::move(sources),
@@ -214,6 +189,48 @@ Status WeightStore::start_ring(const model::GgufModel& file, std::vector<Streame
                                  .depth_max = options.streaming.depth_max,
                                  .backend = options.streaming.backend,
                                  .read_ahead = options.streaming.read_ahead}));
+  return {};
+}
+
+Status WeightStore::start_experts(const model::GgufModel& file, const WeightLayout& layout,
+                                  const Options& options) {
+  CHECK(options.files != nullptr);
+  std::vector<std::vector<ExpertPiece>> units;
+  int32_t layer = model::WeightSpec::kNoLayer;
+  uint32_t layers = 0;
+  uint32_t experts = 0;
+  for (size_t i = 0; i < matrices_.size(); ++i) {
+    if (!layout.matrices[i].is_experts()) continue;
+    MatrixWeights& matrix = matrices_[i];
+    const model::WeightSpec& spec = *layout.matrices[i].spec;
+    if (spec.layer != layer) {
+      layer = spec.layer;
+      experts = spec.parts;
+      ++layers;
+      units.resize(units.size() + experts);
+    }
+    matrix.expert_layer = layers - 1;
+    const size_t first = units.size() - experts;
+    matrix.expert_piece = static_cast<uint32_t>(units[first].size());
+    const size_t bytes = matrix.part_rows * matrix.row_bytes;
+    for (uint32_t expert = 0; expert < experts; ++expert) {
+      units[first + expert].push_back(
+          {tensors_[i]->shard,
+           {tensors_[i]->offset + expert * bytes, bytes, matrix.part_rows, matrix.format},
+           matrix.name});
+    }
+  }
+  auto sources = TRY(open_streamed(file, *options.files));
+  experts_ = TRY(ExpertCache::create({.account = options.account,
+                                      .pool = options.pool,
+                                      .files = *options.files,
+                                      .sources = std::move(sources),
+                                      .units = std::move(units),
+                                      .experts = experts,
+                                      .bytes = options.streaming.expert_bytes,
+                                      .depth_max = options.streaming.depth_max,
+                                      .backend = options.streaming.backend,
+                                      .eviction = options.streaming.eviction}));
   return {};
 }
 

@@ -20,6 +20,7 @@
 #include "model/arch/architecture.h"
 #include "model/gguf/gguf.h"
 #include "quant/format.h"
+#include "runtime/weights/expert_cache.h"
 #include "runtime/weights/panel_ring.h"
 #include "runtime/weights/weight_layout.h"
 
@@ -45,6 +46,10 @@ struct MatrixWeights {
   uint64_t panel_rows = 0;
   size_t panels_per_part = 0;
   std::vector<Panel> panels;
+  // Experts in the expert cache have no panels there; then, where in it:
+  static constexpr uint32_t kNotCached = UINT32_MAX;
+  uint32_t expert_layer = kNotCached;
+  uint32_t expert_piece = 0;
 
   /// Row `index` of a matrix that is not experts' where its panel is pinned, else nullptr.
   const std::byte* row(uint64_t index) const {
@@ -56,9 +61,11 @@ struct MatrixWeights {
 /// How streamed panels are read.
 struct StreamingOptions {
   uint64_t ring_bytes = 0;
+  uint64_t expert_bytes = 0;  // for experts, where not all are pinned
   size_t depth_max = 32;
   io::ReadBackend backend = io::ReadBackend::kAuto;
   bool read_ahead = true;
+  ExpertCache::Eviction eviction = ExpertCache::Eviction::kLeastFrequent;
 };
 
 class WeightStore {
@@ -90,6 +97,8 @@ class WeightStore {
   uint64_t width_max() const { return width_max_; }
   /// nullptr where everything is pinned. Its passes are the executor's.
   PanelRing* ring() const { return ring_.get(); }
+  /// nullptr where every expert is pinned, or there are none. Its passes are the executor's.
+  ExpertCache* experts() const { return experts_.get(); }
 
  private:
   struct Named {
@@ -117,6 +126,9 @@ class WeightStore {
   Status read_pinned(const model::GgufModel& file, const Options& options);
   Status start_ring(const model::GgufModel& file, std::vector<StreamedPanel> streamed,
                     const Options& options);
+  /// Takes the experts that are not pinned into a cache.
+  Status start_experts(const model::GgufModel& file, const WeightLayout& layout,
+                       const Options& options);
   Status read_vector(const model::GgufModel& file, const model::WeightSpec& spec);
   Group& group(int32_t layer) { return groups_[static_cast<size_t>(layer + 1)]; }
   const Group& group(int32_t layer) const { return groups_[static_cast<size_t>(layer + 1)]; }
@@ -128,6 +140,7 @@ class WeightStore {
   std::vector<RowTable> row_tables_;
   device::Buffer memory_;
   std::unique_ptr<PanelRing> ring_;
+  std::unique_ptr<ExpertCache> experts_;
   uint64_t bytes_per_pass_ = 0;
   uint64_t width_max_ = 0;
 };
