@@ -20,7 +20,9 @@ struct Made {
       runtime::MatrixLayout matrix;
       matrix.spec = &specs[i];
       matrix.row_bytes = 1000;
+      matrix.part_rows = specs[i].rows;
       matrix.panel_rows = specs[i].rows / 10;
+      matrix.panels_per_part = 10;
       matrix.pinned.assign(10, true);
       for (size_t panel = 0; panel < streamed; ++panel) matrix.pinned[panel] = false;
       matrix.output_only = i == 1;
@@ -57,6 +59,37 @@ TEST(Prediction, TheSlowerOfDiskAndComputingCounts) {
   const Prediction computing = predict(made.plan, rates(1.5e6, 2e9, 1e12), 100);
   EXPECT_NEAR(computing.decode_tokens_per_second, 1 / 1.06, 1e-6);
   EXPECT_NEAR(computing.prefill_tokens_per_second, 1000 / 1.06, 1e-3);
+}
+
+TEST(Prediction, OfExpertsOnlyThoseUsedAreReadAndOnlyThoseMissingFromDisk) {
+  // Ten experts of 100,000 bytes, two used by a token; a dense matrix of 1,000,000.
+  model::WeightSpec specs[2] = {{"w", 1000, 1000, model::WeightRole::kMatrix, 0},
+                                {"e", 1000, 1000, model::WeightRole::kExperts, 0, 10, 2}};
+  runtime::MemoryPlan plan;
+  for (size_t i = 0; i < 2; ++i) {
+    runtime::MatrixLayout matrix;
+    matrix.spec = &specs[i];
+    matrix.row_bytes = 1000;
+    matrix.part_rows = specs[i].rows / specs[i].parts;
+    matrix.panel_rows = matrix.part_rows;
+    matrix.panels_per_part = 1;
+    matrix.pinned.assign(specs[i].parts, true);
+    plan.layout.matrices.push_back(matrix);
+  }
+  plan.columns_max = 100;
+  const Prediction resident = predict(plan, rates(1.2e6, 1e12, 1e6), 100);
+  EXPECT_NEAR(resident.decode_tokens_per_second, 1 / 1.06, 1e-6);
+  EXPECT_EQ(resident.disk_bytes_per_token, 0);
+  // Half of them in memory: 100,000 bytes a token.
+  plan.layout.matrices[1].pinned.assign(10, false);
+  plan.expert_slots = 5 * plan.layout.expert_slot_bytes();
+  const Prediction half = predict(plan, rates(1.2e6, 1e12, 1e6), 100);
+  EXPECT_NEAR(half.disk_bytes_per_token, 100'000, 1);
+  // Reading is as long as computing those that are there (0.1 s, 0.088 s), then the others.
+  EXPECT_NEAR(half.decode_tokens_per_second, 1 / (1.06 / 1.2 + 0.1 + 1.06 * 0.1 / 1.2), 1e-6);
+  // A hundred tokens touch all of them.
+  EXPECT_NEAR(predict(plan, rates(1e15, 1e18, 1e6), 100).prefill_tokens_per_second, 100 / 0.5,
+              1e-3);
 }
 
 TEST(MachineRates, SurviveAFileAndRefuseNonsense) {

@@ -104,26 +104,43 @@ Result<runtime::MemoryPlan> load_weights(Context& context, const Arguments& argu
   if (plan.streams() && !arguments.has("--memory")) {
     context.err.write(fmt::format(
         "note: {} of weights do not fit into the {} that are left and are streamed from disk\n",
-        base::human_bytes(plan.streamed), base::human_bytes(plan.budget)));
+        base::human_bytes(plan.layout.bytes() - plan.pinned - plan.expert_slots),
+        base::human_bytes(plan.budget)));
   }
-  TRY(model.load_weights(
-      plan.layout, {machine.account,
-                    *machine.pool,
-                    &context.interrupted,
-                    &context.files,
-                    {.ring_bytes = plan.ring, .backend = backend, .read_ahead = read_ahead}}));
+  TRY(model.load_weights(plan.layout, {machine.account,
+                                       *machine.pool,
+                                       &context.interrupted,
+                                       &context.files,
+                                       {.ring_bytes = plan.ring,
+                                        .expert_bytes = plan.expert_slots,
+                                        .backend = backend,
+                                        .read_ahead = read_ahead}}));
   return plan;
 }
 
-std::string streaming_line(const runtime::MemoryPlan& plan, const runtime::PanelRing& ring) {
-  const runtime::PanelRing::Statistics statistics = ring.statistics();
-  return fmt::format(
-      "streamed: {} of {} per pass by {}{}, {} panels of {} in the ring; {} read in {} reads, {} "
-      "waits, {} retries\n",
-      base::human_bytes(plan.streamed), base::human_bytes(plan.bytes_per_pass()),
-      ring.backend_name(), ring.is_direct() ? "" : " through the page cache", ring.slots(),
-      base::human_bytes(ring.slot_bytes()), base::human_bytes(statistics.bytes_read),
-      statistics.reads, statistics.panels_waited, statistics.retries);
+std::string streaming_lines(const runtime::MemoryPlan& plan, const runtime::WeightStore& weights) {
+  std::string lines;
+  if (const runtime::PanelRing* const ring = weights.ring(); ring != nullptr) {
+    const runtime::PanelRing::Statistics statistics = ring->statistics();
+    lines += fmt::format(
+        "streamed: {} of {} per pass by {}{}, {} panels of {} in the ring; {} read in {} reads, {} "
+        "waits, {} retries\n",
+        base::human_bytes(plan.streamed), base::human_bytes(plan.bytes_per_pass()),
+        ring->backend_name(), ring->is_direct() ? "" : " through the page cache", ring->slots(),
+        base::human_bytes(ring->slot_bytes()), base::human_bytes(statistics.bytes_read),
+        statistics.reads, statistics.panels_waited, statistics.retries);
+  }
+  if (const runtime::ExpertCache* const experts = weights.experts(); experts != nullptr) {
+    const runtime::ExpertCache::Statistics& statistics = experts->statistics();
+    const uint64_t wishes = statistics.hits + statistics.misses;
+    lines += fmt::format(
+        "experts: {} of {} in memory by {}; {} of {} wanted were there ({:.1f} %), {} read in {} "
+        "reads, {} retries\n",
+        experts->slots(), plan.layout.expert_units(), experts->backend_name(), statistics.hits,
+        wishes, 100.0 * static_cast<double>(statistics.hits) / static_cast<double>(wishes | 1),
+        base::human_bytes(statistics.bytes_read), statistics.reads, statistics.retries);
+  }
+  return lines;
 }
 
 Result<LoadedEvaluator> load_evaluator(Context& context, const Arguments& arguments,

@@ -72,8 +72,9 @@ Result<runtime::MemoryPlan> load_weights(Context& context, const Arguments& argu
                                          runtime::Model& model, runtime::Workload workload,
                                          Machine& machine, bool read_ahead = true);
 
-/// One line for people: what is streamed, how, and how often a worker had to wait for it.
-std::string streaming_line(const runtime::MemoryPlan& plan, const runtime::PanelRing& ring);
+/// A line each for people: what is streamed, how, and how often a worker had to wait for it; which
+/// experts were there. Empty where everything is resident.
+std::string streaming_lines(const runtime::MemoryPlan& plan, const runtime::WeightStore& weights);
 
 /// An evaluator for `context_length` tokens, its weights loaded by --memory.
 struct LoadedEvaluator {

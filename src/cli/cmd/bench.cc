@@ -167,18 +167,19 @@ struct Report {
   }
 };
 
-Status measure(Bench& bench, const Plan& plan, const runtime::PanelRing* ring, Report& report) {
+Status measure(Bench& bench, const Plan& plan, const runtime::WeightStore& weights,
+               Report& report) {
   std::vector<double> prefill;
   std::vector<double> decode;
   std::vector<double> read_per_token;
   // One round that is not counted: pages, caches and clocks settle.
   for (int64_t round = -1; round < plan.rounds; ++round) {
     const double prompt_seconds = plan.prompt > 0 ? TRY(bench.prefill(plan.prompt)) : 0;
-    const uint64_t read_before = ring == nullptr ? 0 : ring->statistics().bytes_read;
+    const uint64_t read_before = weights.bytes_read();
     const double decode_seconds = plan.decode > 0 ? TRY(bench.decode(plan.decode)) : 0;
     if (round < 0) continue;
-    if (ring != nullptr && plan.decode > 0) {
-      const auto read = static_cast<double>(ring->statistics().bytes_read - read_before);
+    if (report.memory.streams() && plan.decode > 0) {
+      const auto read = static_cast<double>(weights.bytes_read() - read_before);
       read_per_token.push_back(read / (plan.decode + 1));
     }
     if (plan.prompt > 0) prefill.push_back(plan.prompt / prompt_seconds);
@@ -213,19 +214,34 @@ Result<Plan> plan_of(const Arguments& arguments) {
   return plan;
 }
 
+/// What a decoded token should read of the disk.
+double planned_read(const runtime::MemoryPlan& memory, const runtime::WeightStore& weights) {
+  const auto ring =
+      static_cast<double>(weights.ring() == nullptr ? 0 : weights.ring()->bytes_per_pass(true));
+  return ring + memory.expert_miss_share() * static_cast<double>(memory.layout.expert_bytes_used());
+}
+
 void streaming_fields(base::JsonWriter& json, const Report& report,
-                      const runtime::PanelRing& ring) {
-  const runtime::PanelRing::Statistics statistics = ring.statistics();
+                      const runtime::WeightStore& weights) {
   json.field("memory_budget", report.memory.budget);
   json.field("memory_overhead", report.memory.overhead_bytes());
   json.field("memory_pinned", report.memory.pinned);
-  json.field("streamed_per_token_planned", ring.bytes_per_pass(true));
+  json.field("streamed_per_token_planned", planned_read(report.memory, weights));
   json.field("streamed_per_token", report.read_per_token);
   json.field("disk_bandwidth", report.disk_bandwidth);
-  json.field("amplification", report.amplification());
-  json.field("reads", ring.backend_name()).field("direct", ring.is_direct());
-  json.field("ring_slots", ring.slots()).field("ring_slot_bytes", ring.slot_bytes());
-  json.field("panels_waited", statistics.panels_waited).field("retries", statistics.retries);
+  if (const runtime::PanelRing* const ring = weights.ring(); ring != nullptr) {
+    const runtime::PanelRing::Statistics statistics = ring->statistics();
+    json.field("amplification", report.amplification());
+    json.field("reads", ring->backend_name()).field("direct", ring->is_direct());
+    json.field("ring_slots", ring->slots()).field("ring_slot_bytes", ring->slot_bytes());
+    json.field("panels_waited", statistics.panels_waited).field("retries", statistics.retries);
+  }
+  if (const runtime::ExpertCache* const experts = weights.experts(); experts != nullptr) {
+    const runtime::ExpertCache::Statistics& statistics = experts->statistics();
+    json.field("expert_slots", experts->slots());
+    json.field("expert_units", report.memory.layout.expert_units());
+    json.field("expert_hits", statistics.hits).field("expert_misses", statistics.misses);
+  }
 }
 
 std::string report_json(const Report& report, const Plan& plan, const Machine& machine,
@@ -243,7 +259,7 @@ std::string report_json(const Report& report, const Plan& plan, const Machine& m
   json.field("decode_tokens_per_second", report.decode);
   json.field("bytes_per_token", model.weights().bytes_per_pass());
   if (report.memory.streams()) {
-    streaming_fields(json, report, *model.weights().ring());
+    streaming_fields(json, report, model.weights());
   } else {
     json.field("memory_bandwidth", report.bandwidth.bytes_per_second);
     json.field("memory_bandwidth_loop", report.bandwidth.best_loop);
@@ -272,12 +288,14 @@ std::string report_text(const Report& report, const Plan& plan, const Machine& m
                      plan.decode, report.decode, bytes * 1e-6, report.decode * bytes * 1e-9);
   if (report.memory.streams()) {
     const runtime::MemoryPlan& memory = report.memory;
-    out += fmt::format("disk: {:.2f} GB/s; {:.1f} MB read per token, planned {:.1f}; A = {:.3f}\n",
+    out += fmt::format("disk: {:.2f} GB/s; {:.1f} MB read per token, planned {:.1f}",
                        report.disk_bandwidth * 1e-9, report.read_per_token * 1e-6,
-                       static_cast<double>(model.weights().ring()->bytes_per_pass(true)) * 1e-6,
-                       report.amplification());
+                       planned_read(memory, model.weights()) * 1e-6);
+    // Of experts, what must be read depends on what the tokens want.
+    if (memory.expert_slots == 0) out += fmt::format("; A = {:.3f}", report.amplification());
+    out += '\n';
     out += memory.describe();
-    out += streaming_line(memory, *model.weights().ring());
+    out += streaming_lines(memory, model.weights());
     out += fmt::format("resident at most: {}\n", base::human_bytes(device::peak_resident_bytes()));
   } else {
     out +=
@@ -314,7 +332,7 @@ Status run(Context& context, const Arguments& arguments) {
   report.memory = TRY(load_weights(context, arguments, *model, workload, *machine,
                                    !TRY(arguments.flag("--no-read-ahead"))));
   const auto bench = TRY(Bench::create(context, *model, *machine, workload, report.memory));
-  TRY(measure(*bench, plan, model->weights().ring(), report));
+  TRY(measure(*bench, plan, model->weights(), report));
   if (!report.memory.streams()) {
     report.bandwidth = TRY(device::measure_bandwidth(*machine->pool, machine->account,
                                                      context.clock, kBandwidthBlock));

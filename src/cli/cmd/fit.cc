@@ -108,9 +108,9 @@ std::string as_text(const Report& report) {
           ? fmt::format(
                 "fits with streaming: {} of {} of weights are read from disk "
                 "for every token\n",
-                base::human_bytes(plan.streamed), base::human_bytes(plan.bytes_per_pass()))
-          : fmt::format("fits in memory: {} of weights\n",
-                        base::human_bytes(plan.bytes_per_pass()));
+                base::human_bytes(static_cast<uint64_t>(prediction.disk_bytes_per_token)),
+                base::human_bytes(plan.bytes_per_pass()))
+          : fmt::format("fits in memory: {} of weights\n", base::human_bytes(plan.layout.bytes()));
   out += plan.describe();
   const auto context = [](uint64_t tokens) {
     return tokens == 0 ? std::string("none") : fmt::format("{} tokens", tokens);
@@ -144,7 +144,8 @@ std::string as_json(const Report& report) {
   base::JsonWriter json(out);
   json.begin_object();
   json.field("model", report.path).field("fits", plan.streams() ? "streamed" : "resident");
-  json.field("weights", plan.bytes_per_pass()).field("pinned", plan.pinned);
+  json.field("weights", plan.layout.bytes()).field("weights_per_token", plan.bytes_per_pass());
+  json.field("pinned", plan.pinned).field("expert_slots", plan.expert_slots);
   json.field("streamed", plan.streamed).field("row_read", plan.row_read);
   json.field("cache", plan.cache).field("activations", plan.activations).field("ring", plan.ring);
   json.field("overhead", plan.overhead_bytes()).field("total", plan.total());

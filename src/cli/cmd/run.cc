@@ -65,9 +65,7 @@ void print_statistics(Context& context, const Answer& answer, const Generator& g
   context.err.write(fmt::format("memory: {} held, {} resident at most\n",
                                 base::human_bytes(generator.memory_held()),
                                 base::human_bytes(device::peak_resident_bytes())));
-  if (const runtime::PanelRing* ring = generator.model().weights().ring(); ring != nullptr) {
-    context.err.write(streaming_line(generator.plan(), *ring));
-  }
+  context.err.write(streaming_lines(generator.plan(), generator.model().weights()));
 }
 
 Status answer_once(Context& context, const Arguments& arguments, Generator& generator) {

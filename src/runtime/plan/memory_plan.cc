@@ -30,6 +30,8 @@ constexpr uint64_t kSamplerBytesPerToken = 24;
 /// Aligned reads take in at most this much beside their panel.
 constexpr uint64_t kAlignmentSlack = 32 * 1024;
 constexpr uint64_t kPage = 4096;
+/// The fewest experts in memory at a time: one is computed while others are read.
+constexpr uint64_t kExpertSlotsMin = 4;
 
 uint64_t checksum_bytes(const Model& model) {
   uint64_t bytes = 0;
@@ -83,34 +85,63 @@ uint64_t ring_for(uint64_t panel_bytes, uint64_t panels) {
   return panels * base::align_up(panel_bytes + kAlignmentSlack, kPage) + kPage;
 }
 
+/// The least for experts, where there are any.
+uint64_t expert_slots_min(const WeightLayout& layout) {
+  const uint64_t slots = std::min(kExpertSlotsMin, layout.expert_units());
+  return slots == 0 ? 0 : slots * layout.expert_slot_bytes() + kPage;
+}
+
+/// Where everything but the experts fits: that is pinned, and what is left is slots.
+bool place_experts(MemoryPlan& plan) {
+  const uint64_t dense = plan.layout.bytes() - plan.layout.expert_bytes();
+  const uint64_t used = plan.overhead_bytes() + dense;
+  if (used + expert_slots_min(plan.layout) > plan.budget) return false;
+  const uint64_t slot = plan.layout.expert_slot_bytes();
+  const uint64_t slots = std::min((plan.budget - used - kPage) / slot, plan.layout.expert_units());
+  plan.expert_slots = slots * slot + kPage;
+  plan.layout.pin_at_most(dense);
+  plan.pinned = plan.layout.pinned_bytes();
+  plan.streamed = plan.layout.streamed_bytes();
+  return true;
+}
+
 /// Cuts panels and the ring for what `plan` has left, and pins the rest.
 void place_weights(const Model& model, MemoryPlan& plan) {
   plan.checksums = checksum_bytes(model);
   plan.ring = 0;
+  plan.expert_slots = 0;
   const uint64_t ring_most = std::min(kRingBytesMax, plan.budget / kRingShare);
   plan.panel_bytes_max =
       std::clamp(ring_most / kRingPanels / kPage * kPage, kPanelBytesMin, kPanelBytesMax);
   plan.layout = model.layout(plan.panel_bytes_max);
   plan.layout.pin_at_most(0);
+  if (plan.layout.expert_bytes() > 0 && place_experts(plan)) return;
+  plan.expert_slots = expert_slots_min(plan.layout);
   const uint64_t panel = plan.layout.streamed_panel_bytes_max();
   plan.ring = std::max(ring_for(panel, kRingPanelsMin), ring_most);
-  const uint64_t used = plan.overhead_bytes();
+  const uint64_t used = plan.overhead_bytes() + plan.expert_slots;
   plan.layout.pin_at_most(plan.budget > used ? plan.budget - used : 0);
   plan.pinned = plan.layout.pinned_bytes();
   plan.streamed = plan.layout.streamed_bytes();
 }
 
-/// The smallest budget that would do: nothing pinned but the ring at its least.
+/// The smallest budget that would do: nothing pinned, the ring and the experts at their least.
 Result<uint64_t> smallest_budget(const Model& model, const Workload& workload, MemoryPlan plan) {
   TRY(add_activations(model, workload, std::min(workload.columns_min, workload.columns_max), plan));
   plan.layout = model.layout(kPanelBytesMin);
   plan.layout.pin_at_most(0);
   plan.checksums = checksum_bytes(model);
   plan.ring = ring_for(plan.layout.streamed_panel_bytes_max(), kRingPanelsMin);
-  return plan.overhead_bytes();
+  return plan.overhead_bytes() + expert_slots_min(plan.layout);
 }
 
 }  // namespace
+
+double MemoryPlan::expert_miss_share() const {
+  if (expert_slots == 0) return 0;
+  const auto units = static_cast<double>(layout.expert_units());
+  return 1 - std::min(1.0, static_cast<double>(expert_slots / layout.expert_slot_bytes()) / units);
+}
 
 std::string MemoryPlan::describe() const {
   std::string text;
@@ -125,9 +156,11 @@ std::string MemoryPlan::describe() const {
   line("checksums", checksums);
   line("ring", ring);
   line("pinned weights", pinned);
+  line("experts in memory", expert_slots);
   line("in all", total());
   if (budget != Budget::kUnlimited) line("budget", budget);
   line("streamed every pass", streamed);
+  if (expert_slots > 0) line("experts in the file", layout.expert_bytes());
   line("read by row", row_read);
   return text;
 }
@@ -164,6 +197,7 @@ Result<MemoryPlan> plan_memory(const Model& model, const Workload& workload, con
     plan.panel_bytes_max = kPanelBytesMin;
     plan.layout.pin_at_most(0);
     plan.pinned = 0;
+    plan.expert_slots = expert_slots_min(plan.layout);
     plan.streamed = plan.layout.streamed_bytes();
     plan.ring = ring_for(plan.layout.streamed_panel_bytes_max(), kRingPanelsMin);
   }

@@ -42,21 +42,24 @@ struct MemoryPlan {
   uint64_t checksums = 0;
   uint64_t ring = 0;
   uint64_t pinned = 0;
-  uint64_t streamed = 0;  // read in every pass with logits
-  uint64_t row_read = 0;  // tables that stay in the file
+  uint64_t expert_slots = 0;  // for experts that are read when they are wanted
+  uint64_t streamed = 0;      // read in every pass with logits
+  uint64_t row_read = 0;      // tables that stay in the file
   uint64_t panel_bytes_max = kPanelBytesMax;
   size_t columns_max = 0;
   size_t logits_max = 0;
   WeightLayout layout;
 
-  bool streams() const { return streamed > 0; }
-  /// S of docs/ARCHITECTURE.md.
-  uint64_t bytes_per_pass() const { return pinned + streamed; }
+  bool streams() const { return streamed > 0 || expert_slots > 0; }
+  /// S of docs/ARCHITECTURE.md: what a pass of one column reads of memory or disk.
+  uint64_t bytes_per_pass() const { return layout.bytes_used(); }
+  /// Of the experts a column uses, the share that is not in a slot where all are used alike.
+  double expert_miss_share() const;
   /// R: everything resident that is not a pinned weight.
   uint64_t overhead_bytes() const {
     return held + overhead + cache + activations + vectors + checksums + ring;
   }
-  uint64_t total() const { return overhead_bytes() + pinned; }
+  uint64_t total() const { return overhead_bytes() + pinned + expert_slots; }
   /// One line a use, for people.
   std::string describe() const;
 };

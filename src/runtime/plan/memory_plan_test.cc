@@ -17,8 +17,10 @@ constexpr uint64_t kMiB = uint64_t{1} << 20;
 struct Planned {
   std::unique_ptr<Model> model;
 
-  Planned() {
-    auto options = small_model("llama", "Q4_K_M");
+  explicit Planned(const std::string& architecture = "llama") {
+    auto options = small_model(architecture, "Q4_K_M");
+    options.experts = 32;
+    options.experts_used = 4;
     options.layers = 12;
     options.width = 768;
     options.ffn_width = 4096;
@@ -74,6 +76,41 @@ TEST(MemoryPlan, EveryBudgetFromTheLeastUpIsKept) {
     streamed_before = plan->streamed;
   }
   EXPECT_FALSE(planned.plan(least - 2 * kMiB).ok());
+}
+
+TEST(MemoryPlan, DensePartsArePinnedBeforeExpertsHaveMoreThanTheirLeast) {
+  const Planned planned("qwen3moe");
+  const MemoryPlan all = MUST(planned.plan(Budget::kUnlimited));
+  EXPECT_EQ(all.pinned, all.layout.bytes());
+  EXPECT_EQ(all.expert_slots, 0u);
+  EXPECT_LT(all.bytes_per_pass(), all.layout.bytes());
+  const uint64_t dense = all.layout.bytes() - all.layout.expert_bytes();
+  const auto refused = planned.plan(1);
+  const std::string& hint = refused.error().hint;
+  const uint64_t least = std::stoull(hint.substr(hint.find("--memory ") + 9)) * kMiB;
+  double missing_before = 1;
+  bool saw_streamed = false;
+  bool saw_slots = false;
+  for (uint64_t budget = least; budget < all.total(); budget += kMiB) {
+    const auto plan = planned.plan(budget);
+    ASSERT_TRUE(plan.ok()) << budget << plan.error().message;
+    EXPECT_LE(plan->total(), budget);
+    ASSERT_TRUE(plan->streams());
+    EXPECT_GE(plan->expert_slots, 4 * plan->layout.expert_slot_bytes());
+    saw_streamed = saw_streamed || plan->streamed > 0;
+    saw_slots = saw_slots || plan->streamed == 0;
+    if (plan->streamed > 0) {
+      EXPECT_LT(plan->expert_slots, 5 * plan->layout.expert_slot_bytes());
+    } else {
+      EXPECT_EQ(plan->pinned, dense);
+      EXPECT_EQ(plan->ring, 0u);
+      // A longer pass may cost a few slots.
+      EXPECT_LE(plan->expert_miss_share(), missing_before + 0.1);
+      missing_before = plan->expert_miss_share();
+    }
+  }
+  EXPECT_TRUE(saw_streamed);
+  EXPECT_TRUE(saw_slots);
 }
 
 TEST(MemoryPlan, WhatTheProcessHoldsCounts) {

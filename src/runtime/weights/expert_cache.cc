@@ -40,8 +40,7 @@ Status ExpertCache::start() {
   }
   piece_bytes_ = base::align_up(piece_bytes_, kSlotAlignment);
   slot_bytes_ = pieces_ * piece_bytes_;
-  const size_t slots =
-      std::clamp<size_t>(options_.bytes / slot_bytes_, 1, options_.units.size());
+  const size_t slots = std::clamp<size_t>(options_.bytes / slot_bytes_, 1, options_.units.size());
   memory_ = TRY(device::Buffer::create(options_.account, device::MemoryUse::kRing,
                                        slots * slot_bytes_ + kSlotAlignment));
   auto* const start = reinterpret_cast<std::byte*>(
@@ -171,12 +170,11 @@ void ExpertCache::submit(Slot& slot) {
   const auto index = static_cast<uint64_t>(&slot - slots_.data());
   for (size_t i = 0; i < pieces_; ++i) {
     const FilePiece piece = piece_of(source(unit[i]), unit[i].range);
-    const Status started =
-        queue_->submit({source(unit[i]).file.get(),
-                        piece.offset,
-                        {slot.memory + piece_at(i), piece.bytes},
-                        piece.needed,
-                        index * kPiecesMax + i});
+    const Status started = queue_->submit({source(unit[i]).file.get(),
+                                           piece.offset,
+                                           {slot.memory + piece_at(i), piece.bytes},
+                                           piece.needed,
+                                           index * kPiecesMax + i});
     if (!started.ok()) return fail(slot, started.error());
     ++slot.missing;
     ++in_flight_;

@@ -130,8 +130,8 @@ class ExpertCache {
   device::Buffer memory_;
   std::unique_ptr<io::ReadQueue> queue_;
   std::vector<Slot> slots_;
-  std::vector<uint32_t> slot_of_;  // by unit; kNone: not there
-  std::vector<uint32_t> uses_;     // by unit, halved now and then
+  std::vector<uint32_t> slot_of_;     // by unit; kNone: not there
+  std::vector<uint32_t> uses_;        // by unit, halved now and then
   std::vector<uint32_t> first_seen_;  // by unit and piece: CRC32C of its first reading
   std::vector<bool> seen_;
   size_t in_flight_ = 0;

@@ -150,6 +150,12 @@ uint64_t WeightLayout::expert_bytes() const {
   return sum;
 }
 
+uint64_t WeightLayout::expert_bytes_used() const {
+  uint64_t sum = 0;
+  for (const MatrixLayout& matrix : matrices) sum += matrix.is_experts() ? matrix.bytes_used() : 0;
+  return sum;
+}
+
 bool WeightLayout::pins_experts() const {
   return std::all_of(matrices.begin(), matrices.end(), [](const MatrixLayout& matrix) {
     return !matrix.is_experts() || matrix.is_pinned();

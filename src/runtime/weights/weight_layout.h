@@ -65,6 +65,8 @@ struct WeightLayout {
   /// … that every pass with logits reads: experts are not among them.
   uint64_t streamed_bytes() const;
   uint64_t expert_bytes() const;
+  /// … that one column uses.
+  uint64_t expert_bytes_used() const;
   bool pins_experts() const;
   /// Experts of all layers.
   uint64_t expert_units() const;

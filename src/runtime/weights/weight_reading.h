@@ -26,7 +26,8 @@ struct StreamedFile {
 };
 
 /// The shards of `file`, opened for direct reads. kDamaged where a table of checksums is.
-Result<std::vector<StreamedFile>> open_streamed(const model::GgufModel& file, io::FileSystem& files);
+Result<std::vector<StreamedFile>> open_streamed(const model::GgufModel& file,
+                                                io::FileSystem& files);
 
 /// kDamaged where a file is not what it was when it was opened.
 Status check_identities(std::span<const StreamedFile> sources);

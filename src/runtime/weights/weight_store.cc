@@ -250,6 +250,11 @@ Status WeightStore::read_vector(const model::GgufModel& file, const model::Weigh
   return {};
 }
 
+uint64_t WeightStore::bytes_read() const {
+  return (ring_ == nullptr ? 0 : ring_->statistics().bytes_read) +
+         (experts_ == nullptr ? 0 : experts_->statistics().bytes_read);
+}
+
 const MatrixWeights& WeightStore::matrix(int32_t layer, std::string_view name) const {
   const auto index = find_named(group(layer).matrices, name);
   CHECK(index.has_value());

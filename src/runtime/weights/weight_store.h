@@ -99,6 +99,8 @@ class WeightStore {
   PanelRing* ring() const { return ring_.get(); }
   /// nullptr where every expert is pinned, or there are none. Its passes are the executor's.
   ExpertCache* experts() const { return experts_.get(); }
+  /// By everything that streams, so far.
+  uint64_t bytes_read() const;
 
  private:
   struct Named {
