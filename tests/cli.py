@@ -17,6 +17,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 PROGRAM = os.environ.get("FREEHOLD", "build/release/freehold")
 FACTORY = str(pathlib.Path(PROGRAM).with_name("model_factory"))
@@ -122,26 +123,55 @@ def answers():
 
 
 def prompt_cache():
-    """What was computed of a conversation is kept, used again, and never in the way."""
-    kept = WORK / "kept.prompt"
+    """What was computed of conversations is kept, used again, bounded, and never in the way."""
+    folder = WORK / "prompts"
     base = ("run", MODEL, "--raw", "-n", 6, "--seed", 5, "--verbose")
+    kept = (*base, "--prompt-cache", folder)
     text = "A rather long beginning that two questions share. "
     plain, _ = expect(0, *base, text + "One?")
-    first, err = expect(0, *base, "--prompt-cache", kept, text + "One?")
-    check(first == plain and kept.exists(), "a first run with --prompt-cache")
-    computed = int(re.search(r"prefill (\d+) tokens", err).group(1))
-    again, err = expect(0, *base, "--prompt-cache", kept, text + "One?")
-    check(again == plain, "the same answer from a kept prompt")
-    check(int(re.search(r"prefill (\d+) tokens", err).group(1)) < computed, "less is computed again")
     two, _ = expect(0, *base, text + "Two!")
-    check(expect(0, *base, "--prompt-cache", kept, text + "Two!")[0] == two, "another end of the same beginning")
-    broken = bytearray(kept.read_bytes())
-    broken[len(broken) // 2] ^= 1
-    kept.write_bytes(broken)
-    out, err = expect(0, *base, "--prompt-cache", kept, text + "One?")
-    check(out == plain and "is not used" in err, "a damaged prompt cache is said and not used")
-    check(not kept.with_name("kept.prompt.partial").exists(), "nothing half-written is left")
+
+    def entries():
+        return sorted(folder.glob("*.prompt"))
+
+    def computed(err):
+        return int(re.search(r"prefill (\d+) tokens", err).group(1))
+    first, err = expect(0, *kept, text + "One?")
+    check(first == plain and len(entries()) == 1, "a first run with --prompt-cache")
+    whole = computed(err)
+    again, err = expect(0, *kept, text + "One?")
+    check(again == plain and computed(err) < whole, "the same answer from a kept prompt, less computed")
+    out, err = expect(0, *kept, text + "Two!")
+    check(out == two and computed(err) < whole, "another end of the same beginning")
+    check(len(entries()) == 2, "both ends are kept")
+    other, err = expect(0, "run", PLAIN, "--raw", "-n", 6, "--seed", 5, "--verbose", "--prompt-cache", folder, text + "One?")
+    check(len(entries()) == 3, "another model's conversation is kept beside them")
+    for entry in entries():
+        broken = bytearray(entry.read_bytes())
+        broken[len(broken) // 2] ^= 1
+        entry.write_bytes(broken)
+    out, err = expect(0, *kept, text + "One?")
+    check(out == plain and "is not used" in err and computed(err) == whole, "a damaged entry is said and not used")
+    check(not list(folder.glob("*.partial")), "nothing half-written is left")
+    size = max(entry.stat().st_size for entry in entries())
+    for i in range(4):
+        expect(0, *kept, "--prompt-cache-bytes", 2 * size + 100, f"{i} is another beginning that is about as long as it")
+        check(sum(entry.stat().st_size for entry in entries()) <= 2 * size + 100, "the bound is kept")
+    out, err = expect(0, *kept, "--prompt-cache-bytes", 100, text + "One?")
+    check(out == plain and "not kept" in err, "an answer comes where it cannot be kept")
+    runs = [subprocess.Popen([str(word) for word in (PROGRAM, *kept, text + "One?")], stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, env={**os.environ, **ENVIRONMENT}) for _ in range(3)]
+    check(all(run.communicate()[0] == plain and run.returncode == 0 for run in runs), "three at once")
+    for i in range(25):
+        run = subprocess.Popen([str(word) for word in (PROGRAM, *kept, f"{text} Ended {i}")], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, env={**os.environ, **ENVIRONMENT})
+        time.sleep(0.004 * i)
+        run.kill()
+        run.wait()
+    check(expect(0, *kept, text + "One?")[0] == plain, "after kill -9 at 25 points")
+    check(not list(folder.glob("*.partial")), "what the killed left is gone")
     expect(3, *base, "--prompt-cache", WORK / "no" / "folder" / "x", "y")
+    expect(2, *kept, "--prompt-cache-bytes", "many", "y")
 
 
 def numbers():

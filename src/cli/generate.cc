@@ -18,12 +18,10 @@ constexpr int64_t kMany = 1 << 24;
 constexpr size_t kPassColumnsMax = 512;
 constexpr size_t kPassColumnsMin = 32;
 
-constexpr uint64_t kPromptCacheMax = uint64_t{1} << 36;
-
 /// What a saved prompt is tied to: the profile, and the model's hash where the store knows it, else
 /// which file it is and when it was last written.
 Result<std::string> model_identity(const runtime::Model& model) {
-  std::string text = "fh-1";
+  std::string text(kNumericsProfile);
   for (const auto& shard : model.file().shards()) {
     const std::string& path = shard->path();
     const size_t hash = path.rfind("sha256-");
@@ -129,7 +127,7 @@ Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arg
                                                     .columns_max = generator->plan_.columns_max,
                                                     .model_id = identity}));
   generator->conversation_ = TRY(generator->engine_->open_conversation());
-  TRY(generator->load_prompt_cache());
+  TRY(generator->open_prompt_cache(identity, type));
   return generator;
 }
 
@@ -145,7 +143,14 @@ Status Generator::read_options(const Arguments& arguments) {
     variables_.push_back({"thinking", value});
   }
   raw_ = TRY(arguments.flag("--raw"));
-  prompt_cache_ = arguments.text_or("--prompt-cache", "");
+  prompt_cache_ = arguments.text_or("--prompt-cache", "off");
+  if (prompt_cache_ == "on") prompt_cache_ = context_.home + "/prompts";
+  if (prompt_cache_ == "off") prompt_cache_.clear();
+  const auto bytes = base::parse_size(arguments.text_or("--prompt-cache-bytes", "4G"));
+  if (!bytes.ok()) {
+    return Error{ErrorCode::kUsage, "--prompt-cache-bytes is no size", "give bytes, as in 4G"};
+  }
+  prompt_cache_bytes_ = *bytes;
   tokens_max_ = static_cast<uint64_t>(TRY(arguments.integer("--max-tokens", 0, kMany, 0)));
   stops_ = arguments.list("--stop");
   TRY(read_sampling(arguments));
@@ -273,46 +278,50 @@ Result<Answer> Generator::answer(const std::vector<model::ChatMessage>& messages
   request.context = context_length_;
   request.ends = [this](model::TokenId token) { return tokenizer_->ends_generation(token); };
   request.conversation = conversation_;
+  load_prompt_cache(request.prompt);
   Answer answer;
   TRY(generate(std::move(request), answer, show));
-  TRY(save_prompt_cache());
+  save_prompt_cache();
   return answer;
 }
 
-Status Generator::load_prompt_cache() {
+Status Generator::open_prompt_cache(const std::string& identity, ops::CacheType type) {
   if (prompt_cache_.empty()) return {};
-  const auto found = context_.files.stat(prompt_cache_);
-  if (!found.ok()) {
-    // The first time. A folder that is not there is said now, not after the answer.
+  // A folder within one that is not there was mistyped.
+  if (prompt_cache_ != context_.home + "/prompts") {
     TRY(context_.files.stat(io::parent_path(prompt_cache_)));
-    return {};
   }
-  const std::string text = TRY(io::read_small_file(context_.files, prompt_cache_, kPromptCacheMax));
-  const Status restored = engine_->restore_conversation(
-      conversation_, std::as_bytes(std::span(text.data(), text.size())));
-  if (!restored.ok()) {
-    context_.err.write(
-        fmt::format("note: {} is not used: {}\n", prompt_cache_, restored.error().message));
+  auto opened = runtime::PromptFolder::open(
+      {.files = context_.files,
+       .path = prompt_cache_,
+       .scope = {std::string(kNumericsProfile), identity, std::string(ops::cache_type_name(type))},
+       .bytes_max = prompt_cache_bytes_});
+  if (opened.ok()) {
+    prompts_.emplace(*std::move(opened));
+  } else {
+    context_.err.write(fmt::format("note: nothing is kept: {}\n", opened.error().message));
   }
   return {};
 }
 
-/// Written aside and renamed: whatever happens meanwhile, the old one or the new one is there.
-Status Generator::save_prompt_cache() {
-  if (prompt_cache_.empty()) return {};
-  const std::vector<std::byte> bytes = engine_->save_conversation(conversation_);
-  const std::string partial = prompt_cache_ + ".partial";
-  const auto write = [&]() -> Status {
-    const auto file = TRY(context_.files.create(partial, io::WriteMode::kTruncate));
-    TRY(file->append(bytes));
-    TRY(file->sync());
-    TRY(file->close());
-    TRY(context_.files.rename(partial, prompt_cache_));
-    return context_.files.sync_directory(io::parent_path(prompt_cache_));
-  };
-  Status written = write();
-  if (!written.ok()) (void)context_.files.remove(partial);
-  return written;
+void Generator::load_prompt_cache(std::span<const model::TokenId> prompt) {
+  if (!prompts_) return;
+  std::vector<std::string> notes;
+  const auto kept = prompts_->find(prompt, engine_->shared_tokens(conversation_, prompt), notes);
+  if (kept) {
+    const Status restored = engine_->restore_conversation(conversation_, *kept);
+    if (!restored.ok()) notes.push_back(fmt::format("{}", restored.error().message));
+  }
+  for (const std::string& note : notes) context_.err.write(fmt::format("note: {}\n", note));
+}
+
+void Generator::save_prompt_cache() {
+  if (!prompts_) return;
+  const Status saved = prompts_->save(engine_->save_conversation(conversation_));
+  if (!saved.ok()) {
+    context_.err.write(
+        fmt::format("note: the conversation is not kept: {}\n", saved.error().message));
+  }
 }
 
 Status Generator::generate(runtime::GenerateRequest request, Answer& answer,

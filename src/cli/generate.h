@@ -13,6 +13,7 @@
 #include "model/template/chat_template.h"
 #include "model/tokenizer/tokenizer.h"
 #include "runtime/engine/engine.h"
+#include "runtime/engine/prompt_folder.h"
 
 namespace freehold::cli {
 
@@ -52,8 +53,11 @@ inline constexpr Option kGenerateOptions[] = {
      "for models that can do both: think before the answer or not"},
     {"--context", 'c', OptionKind::kInteger, "N",
      "most tokens of prompt and answer; default 8192 or the model's own"},
-    {"--prompt-cache", 0, OptionKind::kText, "FILE",
-     "keep what was computed of the conversation in FILE, and go on from it where it fits"},
+    {"--prompt-cache", 0, OptionKind::kText, "DIR|on|off",
+     "keep what was computed of conversations in DIR (on: HOME/prompts), and go on from the one "
+     "that begins alike; default off"},
+    {"--prompt-cache-bytes", 0, OptionKind::kText, "BYTES",
+     "most that DIR may take, as in 4G; default 4G"},
     kThreadsOption,
     kIsaOption,
     kKvOption,
@@ -117,9 +121,12 @@ class Generator {
   Status read_sampling(const Arguments& arguments);
   Status read_dry(const Arguments& arguments);
   Status read_template();
-  /// Goes on from --prompt-cache where it is of this model; says so where it is not.
-  Status load_prompt_cache();
-  Status save_prompt_cache();
+  Status open_prompt_cache(const std::string& identity, ops::CacheType type);
+  /// Goes on from what was kept of a conversation that begins like `prompt`. What cannot be used is
+  /// said and computed.
+  void load_prompt_cache(std::span<const model::TokenId> prompt);
+  /// What cannot be kept is said: there is an answer.
+  void save_prompt_cache();
   Result<std::string> guard_messages(std::vector<model::ChatMessage>& messages) const;
   Result<std::vector<model::TokenId>> prompt_tokens(
       const std::vector<model::ChatMessage>& messages) const;
@@ -136,7 +143,9 @@ class Generator {
   runtime::ConversationId conversation_{};
   runtime::SamplingOptions sampling_;
   std::vector<std::string> stops_;
-  std::string prompt_cache_;         // path; empty: none
+  std::string prompt_cache_;  // folder; empty: none
+  uint64_t prompt_cache_bytes_ = 0;
+  std::optional<runtime::PromptFolder> prompts_;
   model::TemplateObject variables_;  // for the template
   uint64_t tokens_max_ = 0;
   uint64_t context_length_ = 0;

@@ -21,6 +21,9 @@
 
 namespace freehold::cli {
 
+/// The rules that say which bits a computation gives (docs/NUMERICS.md).
+inline constexpr std::string_view kNumericsProfile = "fh-1";
+
 inline constexpr Option kThreadsOption{"--threads", 't', OptionKind::kInteger, "N",
                                        "compute threads; default: physical cores"};
 inline constexpr Option kIsaOption{"--isa", 0, OptionKind::kText, "NAME",

@@ -10,7 +10,6 @@ namespace freehold::cli {
 namespace {
 
 constexpr Option kOptions[] = {kJsonOption};
-constexpr std::string_view kProfile = "fh-1";
 
 Status run(Context& context, const Arguments& arguments) {
   const std::string_view isa = device::isa_name(device::best_isa());
@@ -19,14 +18,14 @@ Status run(Context& context, const Arguments& arguments) {
     base::JsonWriter json(out);
     json.begin_object()
         .field("version", FREEHOLD_VERSION)
-        .field("numerics", kProfile)
+        .field("numerics", kNumericsProfile)
         .field("isa", isa)
         .field("cores", device::physical_cores())
         .end_object();
     out += '\n';
   } else {
-    out = fmt::format("freehold {}, numerics {}, {} on {} cores\n", FREEHOLD_VERSION, kProfile, isa,
-                      device::physical_cores());
+    out = fmt::format("freehold {}, numerics {}, {} on {} cores\n", FREEHOLD_VERSION,
+                      kNumericsProfile, isa, device::physical_cores());
   }
   context.out.write(out);
   return {};

@@ -1,5 +1,7 @@
 #include "runtime/cache/snapshot_format.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 
 #include "base/bytes.h"
@@ -97,6 +99,22 @@ Result<SnapshotHeader> parse_snapshot_header(std::span<const std::byte> bytes) {
                        base::load_le<uint32_t>(row + 12)}});
   }
   return header;
+}
+
+Status check_snapshot(std::span<const std::byte> bytes) {
+  const SnapshotHeader header = TRY(parse_snapshot_header(bytes));
+  const auto payload = bytes.subspan(snapshot_header_bytes(header));
+  if (payload.size() != header.payload_bytes) {
+    return Error{ErrorCode::kDamaged,
+                 fmt::format("a cache snapshot is damaged: {} bytes follow its header, not {}",
+                             payload.size(), header.payload_bytes),
+                 "Delete it; the sequence can be computed again."};
+  }
+  if (base::crc32c(payload) != header.payload_crc32c) {
+    return Error{ErrorCode::kDamaged, "a cache snapshot is damaged: its checksum is off",
+                 "Delete it; the sequence can be computed again."};
+  }
+  return {};
 }
 
 }  // namespace freehold::runtime

@@ -28,4 +28,7 @@ void write_snapshot_header(const SnapshotHeader& header, std::span<std::byte> ou
 /// The header at the start of `bytes`; kDamaged where there is none, it is cut or its sum is off.
 Result<SnapshotHeader> parse_snapshot_header(std::span<const std::byte> bytes);
 
+/// That the whole snapshot is what it was when it was made; kDamaged otherwise.
+Status check_snapshot(std::span<const std::byte> bytes);
+
 }  // namespace freehold::runtime

@@ -182,6 +182,12 @@ void Engine::close_conversation(ConversationId conversation) {
   conversations_.erase(found);
 }
 
+size_t Engine::shared_tokens(ConversationId id, std::span<const TokenId> prompt) const {
+  const auto& old = conversations_.at(static_cast<uint32_t>(id)).tokens;
+  return static_cast<size_t>(
+      std::mismatch(old.begin(), old.end(), prompt.begin(), prompt.end()).first - old.begin());
+}
+
 std::vector<std::byte> Engine::save_conversation(ConversationId id) const {
   const Conversation& conversation = conversations_.at(static_cast<uint32_t>(id));
   CHECK(conversation.tokens.size() == cache_->length(conversation.sequence));

@@ -82,6 +82,8 @@ class Engine {
   Result<ConversationId> open_conversation();
   void close_conversation(ConversationId conversation);
 
+  /// Tokens at the start of `prompt` that the conversation has computed already.
+  size_t shared_tokens(ConversationId conversation, std::span<const TokenId> prompt) const;
   /// The conversation's tokens and its cache as bytes (prompt_cache.h), while none of its requests
   /// runs. The next engine of the same model goes on from them, bit for bit.
   std::vector<std::byte> save_conversation(ConversationId conversation) const;

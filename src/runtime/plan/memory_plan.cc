@@ -30,6 +30,8 @@ constexpr uint64_t kSamplerBytesPerToken = 24;
 /// Aligned reads take in at most this much beside their panel.
 constexpr uint64_t kAlignmentSlack = 32 * 1024;
 constexpr uint64_t kPage = 4096;
+/// The kernel charges a process for its page tables too: 8 bytes a page where no huge ones are had.
+constexpr uint64_t kBytesPerTableByte = kPage / 8;
 /// The fewest experts in memory at a time: one is computed while others are read.
 constexpr uint64_t kExpertSlotsMin = 4;
 
@@ -59,6 +61,9 @@ Result<MemoryPlan> fixed_part(const Model& model, const Workload& workload, cons
   plan.vectors = vector_bytes(model);
   plan.overhead = kOverhead + kOverheadPerThread * workload.threads +
                   kSamplerBytesPerToken * model.parameters().vocabulary;
+  if (budget.bytes != Budget::kUnlimited) {
+    plan.overhead += std::min(budget.bytes, model.layout().bytes()) / kBytesPerTableByte;
+  }
   const auto geometry = TRY(PageGeometry::create(
       cache_spec(model.parameters(), workload.cache_type, workload.positions, workload.sequences)));
   plan.cache = geometry.pool_bytes();
