@@ -175,10 +175,11 @@ Status PromptFolder::write(const std::string& name, std::span<const std::byte> e
 Status PromptFolder::save(std::span<const std::byte> entry) {
   const auto tokens = TRY(parse_prompt_cache_header(entry, entry.size()));
   if (entry.size() > options_.bytes_max) {
-    return Error{ErrorCode::kRefused,
-                 fmt::format("the conversation takes {}, more than the {} that are allowed",
-                             base::human_bytes(entry.size()), base::human_bytes(options_.bytes_max)),
-                 "give --prompt-cache-bytes"};
+    return Error{
+        ErrorCode::kRefused,
+        fmt::format("the conversation takes {}, more than the {} that are allowed",
+                    base::human_bytes(entry.size()), base::human_bytes(options_.bytes_max)),
+        "give --prompt-cache-bytes"};
   }
   const auto lock = TRY(options_.files.lock(path_of("lock"), kLockWaitMs));
   if (lock == nullptr) {

@@ -61,9 +61,7 @@ Result<MemoryPlan> fixed_part(const Model& model, const Workload& workload, cons
   plan.vectors = vector_bytes(model);
   plan.overhead = kOverhead + kOverheadPerThread * workload.threads +
                   kSamplerBytesPerToken * model.parameters().vocabulary;
-  if (budget.bytes != Budget::kUnlimited) {
-    plan.overhead += std::min(budget.bytes, model.layout().bytes()) / kBytesPerTableByte;
-  }
+  plan.overhead += std::min(budget.bytes, model.layout().bytes()) / kBytesPerTableByte;
   const auto geometry = TRY(PageGeometry::create(
       cache_spec(model.parameters(), workload.cache_type, workload.positions, workload.sequences)));
   plan.cache = geometry.pool_bytes();
