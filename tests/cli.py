@@ -6,6 +6,7 @@ Offline; takes the program from FREEHOLD. Every check is a line of output where 
 
 import ctypes
 import hashlib
+import http.server
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 PROGRAM = os.environ.get("FREEHOLD", "build/release/freehold")
@@ -172,6 +174,91 @@ def prompt_cache():
     check(not list(folder.glob("*.partial")), "what the killed left is gone")
     expect(3, *base, "--prompt-cache", WORK / "no" / "folder" / "x", "y")
     expect(2, *kept, "--prompt-cache-bytes", "many", "y")
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Serves MODEL by ranges; the first part of the path says what is wrong today."""
+    protocol_version = "HTTP/1.1"
+    asked, served = [], 0
+
+    def log_message(self, *words):
+        pass
+
+    def send(self, status, body=b"", **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        if "Content_Length" not in headers:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        try:
+            self.wfile.write(body)
+        except OSError:
+            pass
+
+    def do_GET(self):
+        Server.asked.append((self.path, dict(self.headers)))
+        fault = self.path.split("/")[1]
+        content = MODEL.read_bytes()
+        first, last = map(int, self.headers["Range"].removeprefix("bytes=").split("-"))
+        last = min(last, len(content) - 1)
+        body = content[first:last + 1]
+        Server.served += len(body)
+        span = f"bytes {first}-{last}/{len(content)}"
+        if fault in ("missing", "secret", "broken"):
+            return self.send({"missing": 404, "secret": 401, "broken": 503}[fault])
+        if fault in ("around", "file", "away"):
+            target = {"around": self.path, "file": "file:///etc/passwd", "away": "/good/model.gguf"}[fault]
+            return self.send(302, Location=target)
+        if fault == "whole":
+            return self.send(200, content)
+        if fault == "other":
+            return self.send(206, body, Content_Range=f"bytes {first + 1}-{last + 1}/{len(content)}")
+        if fault == "short":
+            self.send(206, body[:-7], Content_Range=span, Content_Length=str(len(body)))
+            self.close_connection = True
+            return self.connection.shutdown(2)
+        if fault == "long":
+            return self.send(206, body + b"more", Content_Range=span)
+        if fault == "headers":
+            return self.send(206, body, Content_Range=span, **{f"X_{i}": "y" * 1000 for i in range(100)})
+        if fault == "noise":
+            return self.send(206, bytes(random.Random(first).randbytes(len(body))), Content_Range=span)
+        tag = str(len(Server.asked)) if fault == "changing" else "1"
+        self.send(206, body, Content_Range=span, ETag=f'"{tag}"')
+
+
+def addresses():
+    """fit of an address: the same verdict as of the file, from its header alone; servers that misbehave are named."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    server.handle_error = lambda *words: None  # a client that hangs up is what is being tested
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    at = f"http://127.0.0.1:{server.server_address[1]}"
+    plain = {name: "" for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")}
+
+    def fit(code, path, **more):
+        return expect(code, "fit", f"{at}/{path}", "--json", env={**plain, "no_proxy": "127.0.0.1", **more})
+    here = json.loads(expect(0, "fit", MODEL, "--json")[0])
+    there = json.loads(fit(0, "good/model.gguf")[0])
+    for key in ("weights", "cache", "activations", "context_max", "row_read", "fits"):
+        check(here[key] == there[key], f"fit says of an address what it says of the file: {key}")
+    check(fit(0, "away/model.gguf")[0] != b"", "a redirect is followed")
+    check("Authorization" not in Server.asked[-1][1], "no token is sent unasked")
+    fit(0, "good/model.gguf", FREEHOLD_TOKEN="abc")
+    check(Server.asked[-1][1].get("Authorization") == "Bearer abc", "the token is sent where it is set")
+    for fault, code, word in (("missing", 3, "404"), ("secret", 4, "401"), ("broken", 1, "503"), ("around", 1, "redirect"),
+                              ("file", 1, "rotocol"), ("whole", 4, "parts"), ("other", 5, "another range"),
+                              ("short", 1, "clos"), ("long", 5, "another range"), ("headers", 4, "headers"), ("noise", 5, "GGUF")):
+        _, err = fit(code, f"{fault}/model.gguf")
+        check(word.lower() in err.lower(), f"fit of {fault}: {err[:200]}")
+    if MODEL.stat().st_size > 3 << 20:
+        fit(5, "changing/model.gguf")
+    _, err = expect(1, "fit", "http://127.0.0.1:1/model.gguf", env=plain)
+    check("127.0.0.1" in err, "a server that is not there is named")
+    asked = len(Server.asked)
+    expect(4, "fit", f"{at}/good/model.gguf", "--offline")
+    check(len(Server.asked) == asked, "--offline asks nobody")
+    server.shutdown()
 
 
 def numbers():
@@ -414,7 +501,7 @@ with tempfile.TemporaryDirectory() as folder:
     # The same file with the template's key renamed: a model without a template.
     PLAIN.write_bytes(PLAIN.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.chat_templatX"))
     BARE = make(WORK / "bare.gguf", *common)
-    for part in (usage, answers, prompt_cache, numbers, tokens, damage, stored, budgets, offline):
+    for part in (usage, answers, prompt_cache, addresses, numbers, tokens, damage, stored, budgets, offline):
         part()
 print(f"{len(FAILURES)} checks failed" if FAILURES else "all checks hold")
 sys.exit(1 if FAILURES else 0)

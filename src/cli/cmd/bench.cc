@@ -19,6 +19,9 @@ constexpr uint64_t kBandwidthBlock = uint64_t{1} << 30;
 constexpr size_t kPassColumns = 512;
 constexpr size_t kPassColumnsMin = 32;
 
+/// Disks that are shared or throttled keep their first second's rate for that second only.
+constexpr double kDiskSeconds = 4;
+
 constexpr Option kOptions[] = {
     {"--prompt-tokens", 'p', OptionKind::kInteger, "N", "tokens of the prefill test; default 512"},
     {"--decode-tokens", 'n', OptionKind::kInteger, "N", "tokens of the decode test; default 128"},
@@ -314,8 +317,8 @@ Result<double> disk_bandwidth(Context& context, Machine& machine, const model::G
   for (const auto& shard : file.shards()) {
     if (shard->size() > largest->size()) largest = shard.get();
   }
-  const auto measured =
-      TRY(device::measure_disk(context.files, *largest, machine.account, context.clock));
+  const auto measured = TRY(device::measure_disk(context.files, *largest, machine.account,
+                                                 context.clock, {.seconds_max = kDiskSeconds}));
   return measured.bytes_per_second;
 }
 

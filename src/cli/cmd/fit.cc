@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "cli/session.h"
 #include "device/disk_bandwidth.h"
+#include "io/http_file.h"
 
 namespace freehold::cli {
 
@@ -19,6 +20,9 @@ namespace {
 constexpr uint64_t kPromptTokens = 512;
 constexpr uint64_t kDefaultContext = 8192;
 constexpr uint64_t kRatesBytesMax = 65536;
+/// Written and read back where a model is not on a disk yet: long enough for a steady rate.
+constexpr size_t kScratchBytes = size_t{256} << 20;
+constexpr size_t kScratchStep = size_t{4} << 20;
 /// As `run` asks for.
 constexpr size_t kPassColumnsMax = 512;
 constexpr size_t kPassColumnsMin = 32;
@@ -30,6 +34,7 @@ constexpr Option kOptions[] = {
     kIsaOption,
     kKvOption,
     kMemoryOption,
+    kOfflineOption,
     {"--measure", 0, OptionKind::kFlag, "", "measure this machine again"},
     kJsonOption,
 };
@@ -55,15 +60,53 @@ io::ReadableFile& largest_file(const model::GgufModel& file) {
   return *largest;
 }
 
+/// The header alone, of a model here or behind an address.
+Result<std::unique_ptr<runtime::Model>> open_header(Context& context, const Arguments& arguments,
+                                                    const std::string& name) {
+  if (!io::is_http_address(name)) return open_model(context, name);
+  if (TRY(arguments.flag("--offline"))) {
+    return Error{ErrorCode::kRefused, "an address is not asked with --offline", {}};
+  }
+  io::HttpOptions options;
+  options.token = context.environment("FREEHOLD_TOKEN").value_or("");
+  options.stop = &context.interrupted;
+  const auto open = [&](const std::string& path) { return io::open_http_file(path, options); };
+  return runtime::Model::open(
+      std::make_unique<model::GgufModel>(TRY(model::GgufModel::open(open, name))));
+}
+
+/// What the disk under HOME reads in a second, by a file that is written and removed again.
+Result<device::DiskBandwidth> measure_home(Context& context, Machine& machine) {
+  TRY(context.files.make_directories(context.home));
+  const std::string path = context.home + "/measured.partial";
+  const auto measure = [&]() -> Result<device::DiskBandwidth> {
+    {
+      const auto file = TRY(context.files.create(path, io::WriteMode::kTruncate));
+      const std::vector<std::byte> step(kScratchStep, std::byte{0x5A});
+      for (size_t done = 0; done < kScratchBytes; done += step.size()) TRY(file->append(step));
+      TRY(file->sync());
+      TRY(file->close());
+    }
+    const auto file = TRY(context.files.open(path));
+    return device::measure_disk(context.files, *file, machine.account, context.clock);
+  };
+  auto measured = measure();
+  (void)context.files.remove(path);
+  return measured;
+}
+
 /// Kept in HOME/machine.json; another processor rung, number of threads, format or disk measures
 /// anew. What cannot be kept is measured every time.
 Result<advisor::MachineRates> machine_rates(Context& context, const Arguments& arguments,
                                             Machine& machine, const runtime::Model& model,
                                             const quant::Format& format) {
   io::ReadableFile& file = largest_file(model.file());
-  const std::string key =
-      fmt::format("{}/{}", advisor::rates_key(machine.isa, machine.pool->size(), format),
-                  TRY(file.identity()).device);
+  const bool remote = io::is_http_address(file.path());
+  if (remote) TRY(context.files.make_directories(context.home));
+  const uint64_t disk_number =
+      remote ? TRY(context.files.stat(context.home)).device : TRY(file.identity()).device;
+  const std::string key = fmt::format(
+      "{}/{}", advisor::rates_key(machine.isa, machine.pool->size(), format), disk_number);
   const std::string path = context.home + "/machine.json";
   if (!TRY(arguments.flag("--measure"))) {
     const auto kept = io::read_small_file(context.files, path, kRatesBytesMax);
@@ -73,7 +116,9 @@ Result<advisor::MachineRates> machine_rates(Context& context, const Arguments& a
   advisor::MachineRates rates = TRY(
       advisor::measure_rates(*machine.pool, machine.account, context.clock, machine.isa, format));
   rates.key = key;
-  const auto disk = device::measure_disk(context.files, file, machine.account, context.clock);
+  const auto disk = remote
+                        ? measure_home(context, machine)
+                        : device::measure_disk(context.files, file, machine.account, context.clock);
   if (disk.ok()) {
     rates.disk_bytes_per_second = disk->bytes_per_second;
     rates.disk_is_direct = disk->direct;
@@ -170,7 +215,7 @@ std::string as_json(const Report& report) {
 Status run(Context& context, const Arguments& arguments) {
   const auto machine = TRY(Machine::create(arguments));
   const auto type = TRY(cache_type(arguments, ops::CacheType::kF16));
-  const auto model = TRY(open_model(context, arguments.positional()[0]));
+  const auto model = TRY(open_header(context, arguments, arguments.positional()[0]));
   const model::HyperParameters& parameters = model->parameters();
   Report report;
   report.path = model->file().shards()[0]->path();
@@ -205,12 +250,13 @@ const Command& fit_command() {
   static constexpr Command kCommand{
       .name = "fit",
       .summary = "Say whether a model fits this machine, and how fast it will be",
-      .usage = "MODEL",
+      .usage = "MODEL|URL",
       .options = kOptions,
       .description =
           "Reads the file's header and rates of this machine, which are measured the first time "
-          "(two seconds) and kept. Loads nothing. Exits 4 where the budget cannot work, with the "
-          "least that would.",
+          "(two seconds) and kept. Loads nothing; of an http or https address only the ranges that "
+          "hold the header are fetched (token: FREEHOLD_TOKEN). Exits 4 where the budget cannot "
+          "work, with the least that would.",
       .examples =
           "  freehold fit smollm2\n"
           "  freehold fit ./large.gguf --memory 8G --context 4096 --json\n",

@@ -69,10 +69,10 @@ struct OpenedShard {
   ParsedFile parsed;
 };
 
-Result<OpenedShard> open_shard(io::FileSystem& files, const std::string& path,
+Result<OpenedShard> open_shard(const GgufModel::OpenFile& open_file, const std::string& path,
                                const GgufLimits& limits, uint64_t tensors_before) {
   OpenedShard shard;
-  shard.file = TRY(files.open(path));
+  shard.file = TRY(open_file(path));
   auto parsed = parse_file(*shard.file, limits, tensors_before);
   if (!parsed.ok()) return std::move(parsed).error().within(path);
   shard.parsed = std::move(parsed).value();
@@ -123,9 +123,13 @@ void take_tensors(std::vector<TensorInfo>& all, std::vector<TensorInfo>& from, u
 }  // namespace
 
 Result<GgufModel> GgufModel::open(io::FileSystem& files, const std::string& path) {
+  return open([&files](const std::string& name) { return files.open(name); }, path);
+}
+
+Result<GgufModel> GgufModel::open(const OpenFile& open_file, const std::string& path) {
   const GgufLimits limits;
   GgufModel model;
-  OpenedShard first = TRY(open_shard(files, path, limits, 0));
+  OpenedShard first = TRY(open_shard(open_file, path, limits, 0));
   model.version_ = first.parsed.version;
   model.metadata_ = std::move(first.parsed.metadata);
   take_tensors(model.tensors_, first.parsed.tensors, 0);
@@ -141,7 +145,7 @@ Result<GgufModel> GgufModel::open(io::FileSystem& files, const std::string& path
   TRY(within(check_vocabulary(model.metadata_)));
   for (uint64_t number = 1; number < split->count; ++number) {
     const std::string shard_file = shard_path(*name, number + 1);
-    auto opened = open_shard(files, shard_file, limits, model.tensors_.size());
+    auto opened = open_shard(open_file, shard_file, limits, model.tensors_.size());
     if (!opened.ok()) {
       return std::move(opened).error().within(
           fmt::format("shard {} of {}", number + 1, split->count));

@@ -6,6 +6,7 @@
 // read.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -94,6 +95,10 @@ class GgufModel {
   /// kDamaged with what is wrong and the byte offset, kRefused for a limit, a version or a tensor
   /// format this build does not know (named).
   static Result<GgufModel> open(io::FileSystem& files, const std::string& path);
+  /// The same of files that `open_file` opens: shards on a server.
+  using OpenFile =
+      std::function<Result<std::unique_ptr<io::ReadableFile>>(const std::string& path)>;
+  static Result<GgufModel> open(const OpenFile& open_file, const std::string& path);
 
   const Metadata& metadata() const { return metadata_; }
   /// In file order, shards joined.
