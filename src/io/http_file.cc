@@ -77,8 +77,7 @@ size_t take_header(char* data, size_t size, size_t count, void* user) {
     answer.version.clear();
     answer.has_range = false;
     const size_t space = line.find(' ');
-    const auto status = base::parse_unsigned(
-        line.substr(std::min(space + 1, line.size()), 3));
+    const auto status = base::parse_unsigned(line.substr(std::min(space + 1, line.size()), 3));
     answer.status = status.ok() ? static_cast<long>(*status) : 0;
     return line.size();
   }
@@ -185,9 +184,8 @@ class HttpFile final : public ReadableFile {
                 set(CURLOPT_LOW_SPEED_LIMIT, 1L) &&
                 set(CURLOPT_LOW_SPEED_TIME, long{options_.stall_seconds}) &&
                 set(CURLOPT_USERAGENT, "freehold") && set(CURLOPT_ERRORBUFFER, message_) &&
-                set(CURLOPT_HEADERFUNCTION, take_header) &&
-                set(CURLOPT_WRITEFUNCTION, take_body) && set(CURLOPT_NOPROGRESS, 0L) &&
-                set(CURLOPT_XFERINFOFUNCTION, look_at_stop);
+                set(CURLOPT_HEADERFUNCTION, take_header) && set(CURLOPT_WRITEFUNCTION, take_body) &&
+                set(CURLOPT_NOPROGRESS, 0L) && set(CURLOPT_XFERINFOFUNCTION, look_at_stop);
     if (!options_.token.empty()) {
       fine = fine && set(CURLOPT_HTTPAUTH, CURLAUTH_BEARER) &&
              set(CURLOPT_XOAUTH2_BEARER, options_.token.c_str());
@@ -222,8 +220,8 @@ class HttpFile final : public ReadableFile {
     }
     const bool same = size_ == UINT64_MAX || (answer.total == size_ && answer.version == version_);
     if (!same) {
-      return Error{ErrorCode::kDamaged,
-                   fmt::format("{} changed while it was being read", address_), "try again"};
+      return Error{ErrorCode::kDamaged, fmt::format("{} changed while it was being read", address_),
+                   "try again"};
     }
     return answer;
   }
@@ -231,8 +229,8 @@ class HttpFile final : public ReadableFile {
   Status check_status(const Answer& answer, CURLcode code) const {
     if (code == CURLE_ABORTED_BY_CALLBACK) return Error{ErrorCode::kInterrupted, {}, {}};
     if (answer.too_long) {
-      return Error{ErrorCode::kDamaged,
-                   fmt::format("{} sends more than was asked for", address_), {}};
+      return Error{
+          ErrorCode::kDamaged, fmt::format("{} sends more than was asked for", address_), {}};
     }
     if (answer.header_bytes > kHeaderBytesMax) {
       return Error{ErrorCode::kRefused,
@@ -305,8 +303,8 @@ bool is_http_address(std::string_view name) {
 Result<std::unique_ptr<ReadableFile>> open_http_file(const std::string& address,
                                                      const HttpOptions& options) {
   if (!is_http_address(address) || address.find_first_of(" \t\r\n") != std::string::npos) {
-    return Error{ErrorCode::kRefused, base::printable(address) + " is no http or https address",
-                 {}};
+    return Error{
+        ErrorCode::kRefused, base::printable(address) + " is no http or https address", {}};
   }
   auto file = std::make_unique<HttpFile>(address, options);
   TRY(file->start());

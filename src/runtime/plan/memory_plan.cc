@@ -14,6 +14,8 @@ namespace freehold::runtime {
 namespace {
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
+/// In MiB: what a process holds before it plans differs a little from start to start.
+constexpr uint64_t kHintSlack = 1;
 /// docs/ARCHITECTURE.md: the ring at most 64 MB or a tenth of the budget.
 constexpr uint64_t kRingBytesMax = 64 * kMiB;
 constexpr uint64_t kRingShare = 10;
@@ -192,7 +194,7 @@ Result<MemoryPlan> plan_memory(const Model& model, const Workload& workload, con
                                base::human_bytes(plan.cache), base::human_bytes(plan.activations),
                                base::human_bytes(plan.held + plan.overhead)),
                    fmt::format("give --memory {}M or more, or a shorter --context",
-                               base::divide_up(smallest, kMiB))};
+                               base::divide_up(smallest, kMiB) + kHintSlack)};
     }
     TRY(add_activations(model, workload, std::min(workload.columns_min, workload.columns_max),
                         plan));
