@@ -118,14 +118,14 @@ Activation RecordingContext::experts(Activation x, const ExpertsSpec& spec) {
   if (gate_rows != up_rows) note("gate and up have different numbers of rows");
   if (experts == 0 || gate_rows % experts != 0) note("gate has not the router's experts");
   if (spec.used == 0 || spec.used > experts) note("more experts are used than there are");
+  const auto lines = [](uint64_t values) { return (values + 15) / 16 * 16; };  // cache lines
   make(experts);
   make(x.width);  // the columns of one expert
-  const Activation middle = make(width);
-  make(width);
-  const uint64_t down_rows = use_matrix(spec.down, middle);
+  make(spec.used * lines(width));
+  make(spec.used * lines(width));
+  const uint64_t down_rows = use_matrix(spec.down, {0, static_cast<uint32_t>(width)});
   if (experts != 0 && down_rows / experts != x.width) note("down does not lead back");
-  // Each expert's share, on whole cache lines.
-  make(spec.used * ((x.width + 15) / 16 * 16));
+  make(spec.used * lines(x.width));  // each expert's share
   return make(x.width);
 }
 

@@ -1,5 +1,7 @@
 #include "runtime/executor/activation_memory.h"
 
+#include <algorithm>
+
 #include "ops/attention/attention.h"
 #include "quant/activation.h"
 
@@ -35,10 +37,12 @@ size_t ActivationMemory::place(std::byte* base, const model::HyperParameters& pa
   residual = {carver.take<float>(columns * stride), parameters.width, stride};
   arena_floats = columns * (shape.values_max + kActivationStrideUnit * shape.activations_max);
   arena = carver.take<float>(arena_floats);
+  // One column's experts are a batch of their own.
+  const size_t batch = std::max<size_t>(columns, parameters.experts_used);
   for (size_t group = 0; group < 2; ++group) {
-    quantised[group] = carver.take<int8_t>(columns * padded);
-    scales[group] = carver.take<float>(columns * (padded / 32));
-    sums[group] = carver.take<int16_t>(columns * (padded / 16));
+    quantised[group] = carver.take<int8_t>(batch * padded);
+    scales[group] = carver.take<float>(batch * (padded / 32));
+    sums[group] = carver.take<int16_t>(batch * (padded / 16));
   }
   gathered = {carver.take<float>(shape.logits_max * stride), parameters.width, stride};
   logits = carver.take<float>(shape.logits_max * parameters.vocabulary);

@@ -83,7 +83,7 @@ Status Executor::allocate() {
   const size_t columns = options_.columns_max;
   places_.resize(shape.activations_max + 1);
   faulty_.resize(columns);
-  fresh_faults_.resize(columns);
+  fresh_faults_.resize(std::max<size_t>(columns, p.experts_used));
   page_scratch_.resize(options_.pool.size());
   positions_.reserve(columns);
   in_sequence_.resize(columns);
@@ -273,6 +273,15 @@ void Executor::quantise_columns(const Place& x, size_t columns, quant::Activatio
 }
 
 void Executor::multiply(const Place& x, size_t columns, std::span<const Product> products) {
+  std::array<quant::ActivationView, 4> inputs;
+  CHECK(products.size() <= inputs.size());
+  for (size_t i = 0; i < products.size(); ++i)
+    inputs[i] = prepare(x, columns, *products[i].weights);
+  multiply_each(products, std::span(inputs).first(products.size()));
+}
+
+void Executor::multiply_each(std::span<const Product> products,
+                             std::span<const quant::ActivationView> inputs) {
   struct Job {
     const MatrixWeights* weights;
     const quant::ActivationView* view;
@@ -283,7 +292,7 @@ void Executor::multiply(const Place& x, size_t columns, std::span<const Product>
     uint64_t rows_per_task;
     size_t first_task;
   };
-  std::array<Job, 4> jobs;
+  std::array<Job, size_t{2} * model::HyperParameterLimits::kExpertsUsedMax> jobs;
   CHECK(products.size() <= jobs.size());
   size_t tasks = 0;
   for (size_t i = 0; i < products.size(); ++i) {
@@ -293,7 +302,7 @@ void Executor::multiply(const Place& x, size_t columns, std::span<const Product>
     while (rows * weights.row_bytes < kBytesPerTask && weights.panel_rows % (rows * 2) == 0)
       rows *= 2;
     jobs[i] = {&weights,
-               &prepare(x, columns, weights),
+               &inputs[i],
                weights.format->dot(options_.isa),
                products[i].out,
                products[i].rows,

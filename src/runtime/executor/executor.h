@@ -105,6 +105,7 @@ class Executor final : public model::LayerContext {
   /// shares, one slot after the other.
   struct ExpertPlaces {
     Place in, gate, up, out, shares;
+    size_t middle_stride = 0;  // between the experts of one column, in gate and up
     size_t share_stride = 0;
   };
   /// Query rows that share their pages: columns of one sequence (or one tree node) and some heads.
@@ -143,6 +144,9 @@ class Executor final : public model::LayerContext {
   void quantise_columns(const Place& x, size_t columns, quant::ActivationGroup group,
                         quant::ActivationView& view);
   void multiply(const Place& x, size_t columns, std::span<const Product> products);
+  /// The same with an input of its own for each product.
+  void multiply_each(std::span<const Product> products,
+                     std::span<const quant::ActivationView> inputs);
   void add_bias(const Place& y, size_t columns, model::WeightName bias);
   void head_norm(const Place& x, uint32_t heads, model::WeightName weight, float eps);
   void rotate(const Place& x, uint32_t heads, uint32_t rope_set);
@@ -150,9 +154,13 @@ class Executor final : public model::LayerContext {
   void route(const Place& logits, const model::ExpertsSpec& spec);
   void choose_experts(float* logits, size_t column, const model::ExpertsSpec& spec);
   /// One expert's MLP over the columns of `uses`, into their slots of `shares`.
-  /// `cached` says where its rows are if not in panels.
   void run_expert(std::span<const ExpertUse> uses, const Place& x, const model::ExpertsSpec& spec,
-                  const ExpertPlaces& places, const ExpertCache::Ready* cached);
+                  const ExpertPlaces& places, const ExpertCache::Ready& where);
+  /// Several experts of the pass's only column, side by side.
+  void run_experts_of_one(std::span<const ExpertCache::Ready> experts, const Place& x,
+                          const model::ExpertsSpec& spec, const ExpertPlaces& places);
+  void run_group(std::span<const ExpertCache::Ready> experts, const Place& x,
+                 const model::ExpertsSpec& spec, const ExpertPlaces& places);
   /// All of them, those in the cache as they become ready.
   void run_experts(const Place& x, const model::ExpertsSpec& spec, const ExpertPlaces& places);
   void write_cache(const model::Qkv& qkv);
@@ -218,6 +226,9 @@ class Executor final : public model::LayerContext {
   // The experts of the layer under way.
   std::vector<ExpertUse> expert_uses_;
   std::vector<ExpertWish> expert_wishes_;
+  std::vector<ExpertCache::Ready> ready_experts_;
+  std::vector<quant::ActivationView> expert_inputs_;
+  std::vector<Product> expert_products_;
   std::vector<float> expert_weights_;    // [columns, used]
   std::span<const ExpertUse> gathered_;  // the columns of an expert's products; empty: all
 };

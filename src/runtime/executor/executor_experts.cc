@@ -57,36 +57,102 @@ void Executor::route(const Place& logits, const model::ExpertsSpec& spec) {
 
 void Executor::run_expert(std::span<const ExpertUse> uses, const Place& x,
                           const model::ExpertsSpec& spec, const ExpertPlaces& places,
-                          const ExpertCache::Ready* cached) {
+                          const ExpertCache::Ready& where) {
   const WeightStore& store = options_.weights;
   const MatrixWeights& gate = store.matrix(layer_, spec.gate);
   const MatrixWeights& up = store.matrix(layer_, spec.up);
   const MatrixWeights& down = store.matrix(layer_, spec.down);
-  const uint32_t expert = uses.front().expert;
+  const auto product = [&](const MatrixWeights& matrix, const Place& out) {
+    return Product{&matrix, out, where.expert, where.rows[matrix.expert_piece]};
+  };
   const size_t count = uses.size();
   gathered_ = uses;
   each_column(count, x.width, [&](size_t i, size_t) {
     std::copy_n(column(x, uses[i].column), x.width, column(places.in, i));
   });
-  const auto rows = [cached](const MatrixWeights& matrix) {
-    return cached == nullptr ? nullptr : cached->rows[matrix.expert_piece];
-  };
-  const std::array<Product, 2> products{Product{&gate, places.gate, expert, rows(gate)},
-                                        Product{&up, places.up, expert, rows(up)}};
+  const std::array<Product, 2> products{product(gate, places.gate), product(up, places.up)};
   forget_prepared();
   multiply(places.in, count, products);
-  each_column(count, places.gate.width * 4, [&](size_t i, size_t) {
-    ops_.gated_unit({spec.activation, column(places.gate, i), column(places.up, i),
-                     places.gate.width, column(places.gate, i)});
+  each_column(count, gate.part_rows * 4, [&](size_t i, size_t) {
+    ops_.gated_unit({spec.activation, column(places.gate, i), column(places.up, i), gate.part_rows,
+                     column(places.gate, i)});
   });
-  const Product product{&down, places.out, expert, rows(down)};
+  const Product last = product(down, places.out);
+  const Place middle{places.gate.data, gate.part_rows, places.gate.stride};
   forget_prepared();
-  multiply(places.gate, count, {&product, 1});
+  multiply(middle, count, {&last, 1});
   each_column(count, x.width, [&](size_t i, size_t) {
     std::copy_n(column(places.out, i), x.width,
                 column(places.shares, uses[i].column) + uses[i].slot * places.share_stride);
   });
   gathered_ = {};
+}
+
+void Executor::run_experts_of_one(std::span<const ExpertCache::Ready> experts, const Place& x,
+                                  const model::ExpertsSpec& spec, const ExpertPlaces& places) {
+  const WeightStore& store = options_.weights;
+  const MatrixWeights& gate = store.matrix(layer_, spec.gate);
+  const MatrixWeights& up = store.matrix(layer_, spec.up);
+  const MatrixWeights& down = store.matrix(layer_, spec.down);
+  const size_t width = gate.part_rows;
+  const size_t stride = places.middle_stride;
+  expert_products_.clear();
+  expert_inputs_.clear();
+  forget_prepared();
+  for (size_t i = 0; i < experts.size(); ++i) {
+    for (const auto& [matrix, place] : {std::pair{&gate, &places.gate}, {&up, &places.up}}) {
+      expert_products_.push_back({matrix,
+                                  {place->data + i * stride, width, stride},
+                                  experts[i].expert,
+                                  experts[i].rows[matrix->expert_piece]});
+      expert_inputs_.push_back(prepare(x, 1, *matrix));
+    }
+  }
+  multiply_each(expert_products_, expert_inputs_);
+  const Place middle{places.gate.data, width, stride};
+  each_column(experts.size(), width * 4, [&](size_t i, size_t) {
+    ops_.gated_unit({spec.activation, column(middle, i), places.up.data + i * stride, width,
+                     column(middle, i)});
+  });
+  // Their middles are a batch in which every column meets a matrix of its own.
+  static constexpr std::array<ExpertUse, model::HyperParameterLimits::kExpertsUsedMax> kOneColumn{};
+  gathered_ = std::span(kOneColumn).first(experts.size());
+  forget_prepared();
+  const quant::ActivationView whole = prepare(middle, experts.size(), down);
+  gathered_ = {};
+  expert_products_.clear();
+  expert_inputs_.clear();
+  for (size_t i = 0; i < experts.size(); ++i) {
+    size_t slot = 0;
+    while (expert_uses_[slot].expert != experts[i].expert) ++slot;
+    float* const share = places.shares.data + slot * places.share_stride;
+    expert_products_.push_back({&down,
+                                {share, x.width, places.share_stride},
+                                experts[i].expert,
+                                experts[i].rows[down.expert_piece]});
+    quant::ActivationView mine = whole;
+    mine.columns = 1;
+    mine.x += i * whole.x_stride;
+    if (whole.q != nullptr) {
+      mine.q += i * whole.q_stride;
+      mine.d += i * whole.d_stride;
+      mine.sums += i * whole.sums_stride;
+    }
+    expert_inputs_.push_back(mine);
+  }
+  multiply_each(expert_products_, expert_inputs_);
+}
+
+void Executor::run_group(std::span<const ExpertCache::Ready> experts, const Place& x,
+                         const model::ExpertsSpec& spec, const ExpertPlaces& places) {
+  if (columns_ == 1) return run_experts_of_one(experts, x, spec, places);
+  const std::span<const ExpertUse> uses = expert_uses_;
+  for (const ExpertCache::Ready& ready : experts) {
+    const auto mine = std::equal_range(
+        uses.begin(), uses.end(), ExpertUse{ready.expert, 0, 0},
+        [](const ExpertUse& a, const ExpertUse& b) { return a.expert < b.expert; });
+    run_expert({mine.first, mine.second}, x, spec, places, ready);
+  }
 }
 
 void Executor::run_experts(const Place& x, const model::ExpertsSpec& spec,
@@ -98,23 +164,15 @@ void Executor::run_experts(const Place& x, const model::ExpertsSpec& spec,
     }
     ++expert_wishes_.back().columns;
   }
-  const std::span<const ExpertUse> uses = expert_uses_;
   ExpertCache* const cache = options_.weights.experts();
   if (cache == nullptr) {
-    size_t first = 0;
-    for (const ExpertWish& wish : expert_wishes_) {
-      run_expert(uses.subspan(first, wish.columns), x, spec, places, nullptr);
-      first += wish.columns;
-    }
-    return;
+    // All are in panels.
+    ready_experts_.clear();
+    for (const ExpertWish& wish : expert_wishes_) ready_experts_.push_back({wish.expert, {}});
+    return run_group(ready_experts_, x, spec, places);
   }
   cache->begin_layer(options_.weights.matrix(layer_, spec.gate).expert_layer, expert_wishes_);
-  while (const auto ready = cache->next()) {
-    const auto mine = std::equal_range(
-        uses.begin(), uses.end(), ExpertUse{ready->expert, 0, 0},
-        [](const ExpertUse& a, const ExpertUse& b) { return a.expert < b.expert; });
-    run_expert({mine.first, mine.second}, x, spec, places, &*ready);
-  }
+  while (cache->next(ready_experts_)) run_group(ready_experts_, x, spec, places);
 }
 
 model::Activation Executor::experts(model::Activation x, const model::ExpertsSpec& spec) {
@@ -125,8 +183,9 @@ model::Activation Executor::experts(model::Activation x, const model::ExpertsSpe
   ExpertPlaces places;
   places.share_stride = activation_stride(in.width);
   places.in = place(make(in.width));
-  places.gate = place(make(expert_width));
-  places.up = place(make(expert_width));
+  places.middle_stride = activation_stride(expert_width);
+  places.gate = place(make(spec.used * places.middle_stride));
+  places.up = place(make(spec.used * places.middle_stride));
   places.shares = place(make(spec.used * places.share_stride));
   const model::Activation y = make(in.width);
   const Place out = place(y);

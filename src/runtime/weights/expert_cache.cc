@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "base/bytes.h"
 #include "base/check.h"
@@ -88,7 +89,7 @@ Status ExpertCache::begin_pass() {
   waiting_.clear();
   arrived_.clear();
   again_.clear();
-  current_ = nullptr;
+  current_.clear();
   if (++passes_ % kPassesPerHalving == 0) {
     for (uint32_t& uses : uses_) uses /= 2;
   }
@@ -101,7 +102,7 @@ Status ExpertCache::end_pass() {
 }
 
 void ExpertCache::begin_layer(uint32_t layer, std::span<const ExpertWish> wishes) {
-  DCHECK(waiting_.empty() && current_ == nullptr);
+  DCHECK(waiting_.empty() && current_.empty());
   if (failed()) return;
   first_unit_ = layer * options_.experts;
   missing_.clear();
@@ -250,39 +251,42 @@ void ExpertCache::fail(const Slot& slot, Error error) {
   DCHECK(slot.unit != kNone);
 }
 
-std::optional<ExpertCache::Ready> ExpertCache::next() {
-  if (current_ != nullptr) current_->wanted = false;
-  current_ = nullptr;
+bool ExpertCache::next(std::vector<Ready>& ready) {
+  ready.clear();
+  for (Slot* const slot : current_) slot->wanted = false;
+  current_.clear();
   collect(false);
   while (!failed()) {
     start_reads();
-    auto ready = std::find_if(waiting_.begin(), waiting_.end(),
-                              [](const Slot* slot) { return slot->state == State::kReady; });
-    if (ready == waiting_.end() && !arrived_.empty()) {
+    const auto is_ready = [](const Slot* slot) { return slot->state == State::kReady; };
+    std::copy_if(waiting_.begin(), waiting_.end(), std::back_inserter(current_), is_ready);
+    if (!current_.empty()) break;
+    if (!arrived_.empty()) {
       check_arrived();
-      continue;
-    }
-    if (ready == waiting_.end()) {
-      if (waiting_.empty()) {
-        CHECK(missing_.empty());
-        return std::nullopt;
-      }
+    } else if (!waiting_.empty()) {
       collect(true);
-      continue;
+    } else {
+      CHECK(missing_.empty());
+      return false;
     }
-    current_ = *ready;
-    waiting_.erase(ready);
-    Ready made{current_->unit - first_unit_, {}};
-    const auto& unit = options_.units[current_->unit];
+  }
+  if (failed()) {
+    // Slots that hold nothing whole are emptied when the next pass begins.
+    waiting_.clear();
+    current_.clear();
+    return false;
+  }
+  std::erase_if(waiting_, [](const Slot* slot) { return slot->state == State::kReady; });
+  for (Slot* const slot : current_) {
+    Ready made{slot->unit - first_unit_, {}};
+    const auto& unit = options_.units[slot->unit];
     for (size_t i = 0; i < pieces_; ++i) {
       const FilePiece piece = piece_of(source(unit[i]), unit[i].range);
-      made.rows[i] = current_->memory + piece_at(i) + (unit[i].range.offset - piece.offset);
+      made.rows[i] = slot->memory + piece_at(i) + (unit[i].range.offset - piece.offset);
     }
-    return made;
+    ready.push_back(made);
   }
-  // Slots that hold nothing whole are emptied when the next pass begins.
-  waiting_.clear();
-  return std::nullopt;
+  return true;
 }
 
 }  // namespace freehold::runtime

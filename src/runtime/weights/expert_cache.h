@@ -71,9 +71,9 @@ class ExpertCache {
     uint32_t expert = 0;
     const std::byte* rows[kPiecesMax] = {};  // of its pieces
   };
-  /// The next expert of the layer that is there, waiting where none is; the one before may leave
-  /// now. Nothing after the last, or once the pass has failed.
-  std::optional<Ready> next();
+  /// Fills `ready` with the experts of the layer that are there now, waiting where none is; those
+  /// before may leave. False after the last, or once the pass has failed.
+  bool next(std::vector<Ready>& ready);
   bool failed() const { return failure_.has_value(); }
   /// The pass's failure, or that a file has changed under it.
   Status end_pass();
@@ -143,7 +143,7 @@ class ExpertCache {
   std::vector<Slot*> waiting_;     // wanted, not handed out yet
   std::vector<Slot*> arrived_;     // of those, not checked
   std::vector<Slot*> again_;       // … to be read again
-  Slot* current_ = nullptr;
+  std::vector<Slot*> current_;     // handed out
   uint32_t first_unit_ = 0;
   std::optional<Error> failure_;
   Statistics statistics_;
