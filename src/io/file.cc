@@ -57,6 +57,12 @@ Error system_error(int error, const char* action, const std::string& path) {
                hint_of(error)};
 }
 
+Status ReadableFile::check_unchanged() {
+  if (TRY(identity()) == opened_as()) return {};
+  return Error{ErrorCode::kDamaged, path() + " changed while it was in use",
+               "start again once nothing writes to it"};
+}
+
 Status ReadableFile::read_exactly(uint64_t offset, std::span<std::byte> into) {
   const size_t got = TRY(read_at(offset, into));
   if (got == into.size()) return {};

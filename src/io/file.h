@@ -30,8 +30,9 @@ class ReadableFile {
   virtual ~ReadableFile() = default;
   /// Reads up to into.size() bytes at `offset`; fewer only at the end of the file.
   virtual Result<size_t> read_at(uint64_t offset, std::span<std::byte> into) = 0;
-  /// Size when it was opened.
-  virtual uint64_t size() const = 0;
+  /// Identity when it was opened.
+  virtual const FileIdentity& opened_as() const = 0;
+  uint64_t size() const { return opened_as().size; }
   /// Identity now, asked from the file system again.
   virtual Result<FileIdentity> identity() = 0;
   /// The path it was opened by, for messages.
@@ -41,6 +42,8 @@ class ReadableFile {
 
   /// Fills `into` whole, or fails: kDamaged where the file ends before that.
   Status read_exactly(uint64_t offset, std::span<std::byte> into);
+  /// kDamaged where it is not what it was when it was opened.
+  Status check_unchanged();
 };
 
 /// A file being written from its start or its end. A program that dies leaves what it appended, and

@@ -131,6 +131,10 @@ class HttpFile final : public ReadableFile {
     Answer answer = TRY(fetch(0));
     size_ = answer.total;
     version_ = answer.version;
+    opened_as_.size = size_;
+    for (const char byte : version_) {
+      opened_as_.inode = opened_as_.inode * 0x100000001B3u ^ static_cast<uint8_t>(byte);
+    }
     TRY(keep(0, std::move(answer)));
     return {};
   }
@@ -149,16 +153,9 @@ class HttpFile final : public ReadableFile {
     return done;
   }
 
-  uint64_t size() const override { return size_; }
-  Result<FileIdentity> identity() override {
-    // Every range that is fetched is compared with the first.
-    FileIdentity identity;
-    identity.size = size_;
-    for (const char byte : version_) {
-      identity.inode = identity.inode * 0x100000001B3u ^ static_cast<uint8_t>(byte);
-    }
-    return identity;
-  }
+  const FileIdentity& opened_as() const override { return opened_as_; }
+  /// Every range that is fetched is compared with the first.
+  Result<FileIdentity> identity() override { return opened_as_; }
   const std::string& path() const override { return address_; }
   Result<std::unique_ptr<DirectFile>> open_direct() override {
     return Error{ErrorCode::kRefused, address_ + " is not on a disk of this machine",
@@ -290,6 +287,7 @@ class HttpFile final : public ReadableFile {
   char message_[CURL_ERROR_SIZE] = {};
   uint64_t size_ = 0;
   std::string version_;
+  FileIdentity opened_as_;
   std::deque<Block> blocks_;
 };
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "base/bytes.h"
 #include "base/check.h"
@@ -77,6 +79,7 @@ Result<PanelChecksums> PanelChecksums::parse(std::string_view text) {
       base::load_le<uint32_t>(text.data() + 12) != kChecksumUnitBytes) {
     return damaged("has the wrong length");
   }
+  made.units.reserve(count);
   for (size_t i = 0; i < count; ++i) {
     made.units.push_back(base::load_le<uint32_t>(text.data() + kHeaderBytes + 4 * i));
   }
@@ -128,6 +131,39 @@ Status check_units(const PanelChecksums& checksums, uint64_t offset,
                    "remove the model and pull or import it again"};
     }
     bytes = bytes.subspan(whole.size());
+  }
+  return {};
+}
+
+Status read_checked(ReadableFile& file, const PanelChecksums* checksums, uint64_t offset,
+                    std::span<std::byte> into) {
+  if (checksums == nullptr) return file.read_exactly(offset, into);
+  while (!into.empty()) {
+    const auto inside = static_cast<size_t>(offset % kChecksumUnitBytes);
+    const uint64_t start = offset - inside;
+    const uint64_t unit = checksums->unit_bytes(static_cast<size_t>(start / kChecksumUnitBytes));
+    size_t count = 0;
+    if (inside == 0 && unit > 0 && into.size() >= unit) {
+      // Whole units; the file's last, shorter one by itself.
+      const size_t whole = into.size() / kChecksumUnitBytes * kChecksumUnitBytes;
+      count = unit < kChecksumUnitBytes ? static_cast<size_t>(unit) : whole;
+      TRY(file.read_exactly(offset, into.first(count)));
+      TRY(check_units(*checksums, offset, into.first(count), file.path()));
+    } else {
+      std::array<std::byte, kChecksumUnitBytes> aside;
+      const auto whole = std::span(aside).first(static_cast<size_t>(unit));
+      TRY(file.read_exactly(start, whole));
+      TRY(check_units(*checksums, start, whole, file.path()));
+      count = std::min<size_t>(kChecksumUnitBytes - inside, into.size());
+      if (inside + count > whole.size()) {
+        return Error{ErrorCode::kDamaged,
+                     fmt::format("{} ends at byte {}", file.path(), start + unit),
+                     "the file was cut; fetch it again"};
+      }
+      std::memcpy(into.data(), whole.data() + inside, count);
+    }
+    offset += count;
+    into = into.subspan(count);
   }
   return {};
 }

@@ -56,4 +56,10 @@ Result<PanelChecksums> read_panel_checksums(FileSystem& files, const std::string
 Status check_units(const PanelChecksums& checksums, uint64_t offset,
                    std::span<const std::byte> bytes, const std::string& path);
 
+/// Fills `into` from `offset` and checks every unit that it touches, those whole that it takes in
+/// only in part. Without a table (nullptr) it only reads. kDamaged as check_units() and
+/// ReadableFile::read_exactly() say it.
+Status read_checked(ReadableFile& file, const PanelChecksums* checksums, uint64_t offset,
+                    std::span<std::byte> into);
+
 }  // namespace freehold::io

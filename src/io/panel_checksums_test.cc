@@ -72,5 +72,36 @@ TEST(PanelChecksums, TableSurvivesTheDiskAndRefusesDamage) {
   }
 }
 
+TEST(PanelChecksums, ReadCheckedGivesTheFileAndFindsEveryFlippedBit) {
+  constexpr uint64_t kUnit = kChecksumUnitBytes;
+  const auto bytes = model_of(20 * kUnit + 77);
+  const PanelChecksums table = checksums_of(bytes, bytes.size());
+  SimulatedFileSystem disk;
+  const std::string content(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  disk.put("/m", content);
+  const auto file = disk.open("/m").value();
+  disk.set_bytes_per_call(5000);
+  const std::pair<uint64_t, uint64_t> ranges[] = {
+      {0, bytes.size()},   {0, kUnit},          {5, 10},          {kUnit - 1, 2},
+      {kUnit, 17 * kUnit}, {kUnit + 7, kUnit},  {20 * kUnit, 77}, {20 * kUnit + 3, 4},
+      {3, 19 * kUnit},     {19 * kUnit, kUnit}, {77, 0}};
+  for (const auto& [offset, count] : ranges) {
+    std::vector<std::byte> got(count);
+    read_checked(*file, &table, offset, got).value();
+    EXPECT_TRUE(std::equal(got.begin(), got.end(), bytes.begin() + static_cast<int64_t>(offset)));
+    read_checked(*file, nullptr, offset, got).value();
+    EXPECT_EQ(read_checked(*file, &table, bytes.size() - count + 1, got).ok(), count == 0);
+    for (const uint64_t at : {offset, offset + count / 2, offset + count - 1}) {
+      if (count == 0) continue;
+      disk.flip_on_the_way("/m", at, 6);
+      EXPECT_EQ(read_checked(*file, &table, offset, got).error().code, ErrorCode::kDamaged)
+          << offset << ' ' << count << ' ' << at;
+      // The control: without a table nobody sees it.
+      read_checked(*file, nullptr, offset, got).value();
+      disk.flip_on_the_way("/m", at, 6);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace freehold::io

@@ -315,7 +315,7 @@ class SimulatedFileSystem::Reader final : public ReadableFile {
       : disk_(std::move(disk)),
         inode_(std::move(inode)),
         path_(std::move(path)),
-        size_(inode_->content.size()) {}
+        opened_as_{1, inode_->number, inode_->content.size(), inode_->modified} {}
 
   Result<size_t> read_at(uint64_t offset, std::span<std::byte> into) override {
     const std::lock_guard<std::mutex> guard(disk_->mutex);
@@ -323,7 +323,7 @@ class SimulatedFileSystem::Reader final : public ReadableFile {
       return disk_->read(*inode_, path_, at, piece);
     });
   }
-  uint64_t size() const override { return size_; }
+  const FileIdentity& opened_as() const override { return opened_as_; }
   Result<FileIdentity> identity() override {
     const std::lock_guard<std::mutex> guard(disk_->mutex);
     return simulated_identity(disk_->strike(DiskOperation::kStat, path_), *inode_, path_);
@@ -337,7 +337,7 @@ class SimulatedFileSystem::Reader final : public ReadableFile {
   std::shared_ptr<Disk> disk_;
   InodePointer inode_;
   std::string path_;
-  uint64_t size_;
+  FileIdentity opened_as_;
 };
 
 class SimulatedFileSystem::Writer final : public WritableFile {

@@ -31,8 +31,8 @@ int sync_descriptor(int number) {
 
 class SystemReadableFile final : public ReadableFile {
  public:
-  SystemReadableFile(Descriptor descriptor, std::string path, uint64_t size)
-      : descriptor_(std::move(descriptor)), path_(std::move(path)), size_(size) {}
+  SystemReadableFile(Descriptor descriptor, std::string path, FileIdentity opened_as)
+      : descriptor_(std::move(descriptor)), path_(std::move(path)), opened_as_(opened_as) {}
 
   Result<size_t> read_at(uint64_t offset, std::span<std::byte> into) override {
     return read_in_pieces(path_, offset, into, [this](uint64_t at, std::span<std::byte> piece) {
@@ -41,7 +41,7 @@ class SystemReadableFile final : public ReadableFile {
       return CallResult{got, errno};
     });
   }
-  uint64_t size() const override { return size_; }
+  const FileIdentity& opened_as() const override { return opened_as_; }
   Result<FileIdentity> identity() override {
     struct stat status {};
     if (::fstat(descriptor_.get(), &status) != 0) return system_error(errno, "look at", path_);
@@ -55,7 +55,7 @@ class SystemReadableFile final : public ReadableFile {
  private:
   Descriptor descriptor_;
   std::string path_;
-  uint64_t size_;
+  FileIdentity opened_as_;
 };
 
 class SystemWritableFile final : public WritableFile {
@@ -122,8 +122,8 @@ class SystemFileSystem final : public FileSystem {
                    path + (S_ISDIR(status.st_mode) ? " is a folder" : " is not a regular file"),
                    "name a file"};
     }
-    return std::unique_ptr<ReadableFile>(std::make_unique<SystemReadableFile>(
-        std::move(descriptor), path, static_cast<uint64_t>(status.st_size)));
+    return std::unique_ptr<ReadableFile>(
+        std::make_unique<SystemReadableFile>(std::move(descriptor), path, identity_of(status)));
   }
 
   Result<std::unique_ptr<WritableFile>> create(const std::string& path, WriteMode mode) override {

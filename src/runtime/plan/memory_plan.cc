@@ -61,6 +61,7 @@ Result<MemoryPlan> fixed_part(const Model& model, const Workload& workload, cons
   plan.budget = budget.bytes;
   plan.held = budget.held;
   plan.vectors = vector_bytes(model);
+  plan.checksums = checksum_bytes(model);
   plan.overhead = kOverhead + kOverheadPerThread * workload.threads +
                   kSamplerBytesPerToken * model.parameters().vocabulary;
   plan.overhead += std::min(budget.bytes, model.layout().bytes()) / kBytesPerTableByte;
@@ -112,7 +113,6 @@ bool place_experts(MemoryPlan& plan) {
 
 /// Cuts panels and the ring for what `plan` has left, and pins the rest.
 void place_weights(const Model& model, MemoryPlan& plan) {
-  plan.checksums = checksum_bytes(model);
   plan.ring = 0;
   plan.expert_slots = 0;
   const uint64_t ring_most = std::min(kRingBytesMax, plan.budget / kRingShare);
@@ -135,7 +135,6 @@ Result<uint64_t> smallest_budget(const Model& model, const Workload& workload, M
   TRY(add_activations(model, workload, std::min(workload.columns_min, workload.columns_max), plan));
   plan.layout = model.layout(kPanelBytesMin);
   plan.layout.pin_at_most(0);
-  plan.checksums = checksum_bytes(model);
   plan.ring = ring_for(plan.layout.streamed_panel_bytes_max(), kRingPanelsMin);
   return plan.overhead_bytes() + expert_slots_min(plan.layout);
 }

@@ -13,8 +13,6 @@ namespace freehold::runtime {
 
 namespace {
 
-/// As the ring does: a disk's passing error costs a moment, not an answer.
-constexpr uint32_t kAttemptsMax = 3;
 constexpr size_t kSlotAlignment = 4096;
 /// Counters are halved every so many passes, so that what was popular once can leave.
 constexpr uint64_t kPassesPerHalving = 512;
@@ -230,7 +228,7 @@ void ExpertCache::settle(Slot& slot) {
   const auto& unit = options_.units[slot.unit];
   const bool before = seen_[slot.unit];
   for (size_t i = 0; i < pieces_ && !slot.error; ++i) {
-    if (source(unit[i]).checksums) continue;
+    if (source(unit[i]).checksums != nullptr) continue;
     uint32_t& first = first_seen_[slot.unit * pieces_ + i];
     if (!before) first = slot.sums[i];
     if (first != slot.sums[i]) slot.error = reads_differently(source(unit[i]), unit[i].range);
@@ -238,7 +236,7 @@ void ExpertCache::settle(Slot& slot) {
   if (!slot.error) {
     seen_[slot.unit] = true;
     slot.state = State::kReady;
-  } else if (slot.attempts < kAttemptsMax && !failed()) {
+  } else if (slot.attempts < kReadAttemptsMax && !failed()) {
     ++statistics_.retries;
     again_.push_back(&slot);
   } else {

@@ -33,6 +33,7 @@ struct Rig {
   std::unique_ptr<device::WorkerPool> pool;
   std::string content;
   std::unique_ptr<io::ReadableFile> file;
+  io::PanelChecksums table;
   std::unique_ptr<ExpertCache> cache;
 
   explicit Rig(size_t slots, bool checksums = false,
@@ -44,11 +45,12 @@ struct Rig {
     disk.put("/m", content);
     file = MUST(disk.open("/m"));
     std::vector<StreamedFile> sources;
-    sources.push_back({MUST(file->open_direct()), MUST(file->identity()), {}});
+    sources.push_back({MUST(file->open_direct()), file->opened_as(), nullptr});
     if (checksums) {
       io::PanelChecksumBuilder builder;
       builder.add(std::as_bytes(std::span(content.data(), content.size())));
-      sources[0].checksums = std::move(builder).finish();
+      table = std::move(builder).finish();
+      sources[0].checksums = &table;
     }
     std::vector<std::vector<ExpertPiece>> units;
     for (uint32_t layer = 0; layer < kLayers; ++layer) {

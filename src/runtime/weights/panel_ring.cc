@@ -13,9 +13,6 @@ namespace freehold::runtime {
 
 namespace {
 
-/// A read that failed is tried this often in all before its pass fails: a disk's passing error
-/// costs a moment, not an answer.
-constexpr uint32_t kAttemptsMax = 3;
 /// Slots start on whole pages, for every alignment a disk has been seen to ask for.
 constexpr size_t kSlotAlignment = 4096;
 
@@ -289,7 +286,7 @@ PanelRing::Slot* PanelRing::take_unchecked() {
 Status PanelRing::compare_with_before(const Slot& slot) {
   const StreamedPanel& panel = options_.panels[slot.panel];
   const StreamedFile& source = options_.sources[panel.file];
-  if (source.checksums) return {};
+  if (source.checksums != nullptr) return {};
   std::optional<uint32_t>& before = first_seen_[slot.panel];
   if (!before) before = slot.sum;
   if (*before == slot.sum) return {};
@@ -303,7 +300,7 @@ void PanelRing::settle(Slot& slot, Status status) {
     slot.rows = slot.memory + (panel.offset - piece(panel).offset);
     slot.rows_left.store(panel.rows, std::memory_order_relaxed);
     slot.ready.store(slot.number, std::memory_order_release);
-  } else if (slot.attempts < kAttemptsMax && failed_number_ == kNothing) {
+  } else if (slot.attempts < kReadAttemptsMax && failed_number_ == kNothing) {
     ++slot.attempts;
     ++statistics_.retries;
     again_.push_back(&slot);

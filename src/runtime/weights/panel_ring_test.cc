@@ -35,6 +35,7 @@ struct Rig {
   std::unique_ptr<device::WorkerPool> pool;
   std::string content = file_content();
   std::unique_ptr<io::ReadableFile> file;
+  io::PanelChecksums table;
   std::unique_ptr<PanelRing> ring;
 
   explicit Rig(size_t slots = 6, bool checksums = false, bool read_ahead = true,
@@ -43,11 +44,12 @@ struct Rig {
     disk.put("/m", content);
     file = MUST(disk.open("/m"));
     std::vector<StreamedFile> sources;
-    sources.push_back({MUST(file->open_direct()), MUST(file->identity()), {}});
+    sources.push_back({MUST(file->open_direct()), file->opened_as(), nullptr});
     if (checksums) {
       io::PanelChecksumBuilder builder;
       builder.add(std::as_bytes(std::span(content.data(), content.size())));
-      sources[0].checksums = std::move(builder).finish();
+      table = std::move(builder).finish();
+      sources[0].checksums = &table;
     }
     std::vector<StreamedPanel> panels;
     for (size_t i = 0; i < kPanels; ++i) {

@@ -16,6 +16,10 @@ Result<std::optional<io::PanelChecksums>> recorded_checksums(io::FileSystem& fil
                                                              const std::string& path,
                                                              uint64_t bytes) {
   Result<io::PanelChecksums> read = io::read_panel_checksums(files, path);
+  for (uint32_t again = 1; again < kReadAttemptsMax && !read.ok(); ++again) {
+    if (read.error().code != ErrorCode::kFailed) break;
+    read = io::read_panel_checksums(files, path);
+  }
   if (!read.ok()) {
     const ErrorCode code = read.error().code;
     // A table of another version says nothing; `verify` tells the user about it.
@@ -34,16 +38,35 @@ Result<std::optional<io::PanelChecksums>> recorded_checksums(io::FileSystem& fil
 
 }  // namespace
 
-Result<std::vector<StreamedFile>> open_streamed(const model::GgufModel& file,
-                                                io::FileSystem& files) {
-  std::vector<StreamedFile> sources;
+Result<std::vector<WeightSource>> open_sources(const model::GgufModel& file,
+                                               io::FileSystem* files) {
+  std::vector<WeightSource> sources;
   for (const auto& shard : file.shards()) {
-    auto direct = TRY(shard->open_direct());
-    const io::FileIdentity identity = TRY(shard->identity());
-    auto checksums = TRY(recorded_checksums(files, shard->path(), identity.size));
-    sources.push_back({std::move(direct), identity, std::move(checksums)});
+    WeightSource source{shard.get(), std::nullopt};
+    if (files != nullptr) {
+      source.checksums = TRY(recorded_checksums(*files, shard->path(), shard->size()));
+    }
+    sources.push_back(std::move(source));
   }
   return sources;
+}
+
+Status read_weights(const WeightSource& source, uint64_t offset, std::span<std::byte> into) {
+  Status status;
+  for (uint32_t attempt = 0; attempt < kReadAttemptsMax; ++attempt) {
+    status = io::read_checked(*source.file, source.table(), offset, into);
+    if (status.ok()) break;
+  }
+  return status;
+}
+
+Result<std::vector<StreamedFile>> open_streamed(std::span<const WeightSource> sources) {
+  std::vector<StreamedFile> streamed;
+  for (const WeightSource& source : sources) {
+    auto direct = TRY(source.file->open_direct());
+    streamed.push_back({std::move(direct), source.file->opened_as(), source.table()});
+  }
+  return streamed;
 }
 
 Status check_identities(std::span<const StreamedFile> sources) {
@@ -58,7 +81,7 @@ Status check_identities(std::span<const StreamedFile> sources) {
 
 FilePiece piece_of(const StreamedFile& source, const RowRange& range) {
   uint64_t step = source.file->alignment();
-  if (source.checksums) step = std::max<uint64_t>(step, io::kChecksumUnitBytes);
+  if (source.checksums != nullptr) step = std::max<uint64_t>(step, io::kChecksumUnitBytes);
   const uint64_t begin = range.offset / step * step;
   const uint64_t end = base::align_up(range.offset + range.bytes, step);
   return {begin, static_cast<size_t>(end - begin),
@@ -72,11 +95,11 @@ uint64_t piece_bytes_max(uint64_t bytes) {
 Status check_piece(const StreamedFile& source, const FilePiece& piece, const RowRange& range,
                    const std::byte* memory, uint32_t& sum) {
   const std::span<const std::byte> bytes(memory, piece.needed);
-  if (source.checksums) {
+  if (source.checksums != nullptr) {
     TRY(io::check_units(*source.checksums, piece.offset, bytes, source.file->path()));
   }
   const auto rows = bytes.subspan(range.offset - piece.offset, range.bytes);
-  if (!source.checksums) sum = base::crc32c(rows);
+  if (source.checksums == nullptr) sum = base::crc32c(rows);
   const quant::Format& format = *range.format;
   if (format.rows_valid == nullptr ||
       format.rows_valid(rows.data(), range.bytes / range.rows, range.rows)) {

@@ -18,16 +18,32 @@
 
 namespace freehold::runtime {
 
+/// How often what failed or arrived wrong is read in all: a disk's passing error costs a moment,
+/// not an answer.
+inline constexpr uint32_t kReadAttemptsMax = 3;
+
+/// One of a model's files and what it should hold, where the store knows.
+struct WeightSource {
+  io::ReadableFile* file = nullptr;
+  std::optional<io::PanelChecksums> checksums;
+  const io::PanelChecksums* table() const { return checksums ? &*checksums : nullptr; }
+};
+/// The shards of `file`; without `files` nothing is known of them. kDamaged where a table of
+/// checksums is.
+Result<std::vector<WeightSource>> open_sources(const model::GgufModel& file, io::FileSystem* files);
+
+/// Fills `into` with checked bytes through the page cache. Any thread.
+Status read_weights(const WeightSource& source, uint64_t offset, std::span<std::byte> into);
+
 /// One file that panels come from.
 struct StreamedFile {
   std::unique_ptr<io::DirectFile> file;
-  io::FileIdentity identity;                    // as it was when its header was read
-  std::optional<io::PanelChecksums> checksums;  // what it should hold, where the store knows
+  io::FileIdentity identity;                      // as it was when its header was read
+  const io::PanelChecksums* checksums = nullptr;  // what it should hold; outlives this
 };
 
-/// The shards of `file`, opened for direct reads. kDamaged where a table of checksums is.
-Result<std::vector<StreamedFile>> open_streamed(const model::GgufModel& file,
-                                                io::FileSystem& files);
+/// `sources` opened for direct reads; they outlive the result.
+Result<std::vector<StreamedFile>> open_streamed(std::span<const WeightSource> sources);
 
 /// kDamaged where a file is not what it was when it was opened.
 Status check_identities(std::span<const StreamedFile> sources);

@@ -16,6 +16,7 @@ namespace freehold::runtime {
 namespace {
 
 constexpr size_t kPanelAlignment = 64;
+constexpr size_t kHeaderPieceBytes = 256u << 10;
 
 /// Suffixes are compared as they are stored: the part after "blk.N." of a layer's tensor.
 std::string suffix_of(const model::WeightSpec& spec) {
@@ -49,6 +50,8 @@ Result<std::unique_ptr<WeightStore>> WeightStore::load(const model::GgufModel& f
                                                        const WeightLayout& layout,
                                                        Options options) {
   auto store = std::make_unique<WeightStore>();
+  store->sources_ = TRY(open_sources(file, options.files));
+  TRY(store->check_headers(file));
   TRY(store->place(file, specs, layout));
   uint64_t total = 0;
   for (const MatrixLayout& matrix : layout.matrices) {
@@ -60,10 +63,29 @@ Result<std::unique_ptr<WeightStore>> WeightStore::load(const model::GgufModel& f
   store->memory_ = TRY(device::Buffer::create(options.account, device::MemoryUse::kWeights, total));
   std::vector<StreamedPanel> streamed;
   store->place_panels(layout, streamed);
-  TRY(store->read_pinned(file, options));
-  if (!streamed.empty()) TRY(store->start_ring(file, std::move(streamed), options));
-  if (!layout.pins_experts()) TRY(store->start_experts(file, layout, options));
+  TRY(store->read_pinned(options));
+  // Whoever wrote to a file while it was being loaded spoilt what nobody else vouches for.
+  for (const WeightSource& source : store->sources_) TRY(source.file->check_unchanged());
+  if (!streamed.empty()) TRY(store->start_ring(std::move(streamed), options));
+  if (!layout.pins_experts()) TRY(store->start_experts(layout, options));
   return store;
+}
+
+Status WeightStore::check_headers(const model::GgufModel& file) const {
+  std::vector<uint64_t> ends(sources_.size());
+  for (size_t i = 0; i < ends.size(); ++i) ends[i] = sources_[i].file->size();
+  for (const model::TensorInfo& tensor : file.tensors()) {
+    ends[tensor.shard] = std::min(ends[tensor.shard], tensor.offset);
+  }
+  std::vector<std::byte> piece(kHeaderPieceBytes);
+  for (uint32_t shard = 0; shard < sources_.size(); ++shard) {
+    if (sources_[shard].table() == nullptr) continue;
+    for (uint64_t at = 0; at < ends[shard]; at += piece.size()) {
+      const auto bytes = static_cast<size_t>(std::min<uint64_t>(piece.size(), ends[shard] - at));
+      TRY(read_weights(sources_[shard], at, std::span(piece).first(bytes)));
+    }
+  }
+  return {};
 }
 
 Status WeightStore::place(const model::GgufModel& file, std::span<const model::WeightSpec> specs,
@@ -74,7 +96,7 @@ Status WeightStore::place(const model::GgufModel& file, std::span<const model::W
   for (const MatrixLayout& matrix : layout.matrices) {
     place_matrix(matrix);
     const bool looked_up = matrix.spec->role == model::WeightRole::kEmbedding;
-    if (looked_up && !matrix.is_pinned()) TRY(place_rows(file, matrix.spec->name));
+    if (looked_up && !matrix.is_pinned()) place_rows(file, matrix.spec->name);
   }
   for (const model::WeightSpec& spec : specs) {
     switch (spec.role) {
@@ -83,7 +105,7 @@ Status WeightStore::place(const model::GgufModel& file, std::span<const model::W
         TRY(read_vector(file, spec));
         break;
       case model::WeightRole::kEmbedding:
-        if (!find_named(group(spec.layer).matrices, spec.name)) TRY(place_rows(file, spec.name));
+        if (!find_named(group(spec.layer).matrices, spec.name)) place_rows(file, spec.name);
         break;
       case model::WeightRole::kMatrix:
       case model::WeightRole::kExperts:
@@ -110,13 +132,10 @@ void WeightStore::place_matrix(const MatrixLayout& layout) {
   tensors_.push_back(layout.tensor);
 }
 
-Status WeightStore::place_rows(const model::GgufModel& file, const std::string& name) {
+void WeightStore::place_rows(const model::GgufModel& file, const std::string& name) {
   const model::TensorInfo* tensor = file.find(name);
   CHECK(tensor != nullptr);  // check_weights() came before
-  io::ReadableFile* shard = file.shards()[tensor->shard].get();
-  const io::FileIdentity identity = TRY(shard->identity());
-  row_tables_.push_back({name, tensor, shard, identity});
-  return {};
+  row_tables_.push_back({name, tensor});
 }
 
 void WeightStore::place_panels(const WeightLayout& layout, std::vector<StreamedPanel>& streamed) {
@@ -142,7 +161,7 @@ void WeightStore::place_panels(const WeightLayout& layout, std::vector<StreamedP
   }
 }
 
-Status WeightStore::read_pinned(const model::GgufModel& file, const Options& options) {
+Status WeightStore::read_pinned(const Options& options) {
   struct Task {
     const MatrixWeights* matrix;
     const model::TensorInfo* tensor;
@@ -163,9 +182,10 @@ Status WeightStore::read_pinned(const model::GgufModel& file, const Options& opt
     const Task& task = tasks[index];
     // The memory is this store's own; only readers of finished panels see it as constant.
     auto* const into = const_cast<std::byte*>(task.panel->rows);
-    Status status = file.shards()[task.tensor->shard]->read_exactly(
-        task.tensor->offset + task.panel->first_row * task.matrix->row_bytes,
-        {into, task.panel->row_count * task.matrix->row_bytes});
+    Status status =
+        read_weights(sources_[task.tensor->shard],
+                     task.tensor->offset + task.panel->first_row * task.matrix->row_bytes,
+                     {into, task.panel->row_count * task.matrix->row_bytes});
     if (status.ok()) status = check_rows(*task.matrix, *task.panel);
     if (status.ok()) return;
     const std::lock_guard lock(failure_lock);
@@ -177,10 +197,9 @@ Status WeightStore::read_pinned(const model::GgufModel& file, const Options& opt
   return {};
 }
 
-Status WeightStore::start_ring(const model::GgufModel& file, std::vector<StreamedPanel> streamed,
-                               const Options& options) {
+Status WeightStore::start_ring(std::vector<StreamedPanel> streamed, const Options& options) {
   CHECK(options.files != nullptr);
-  auto sources = TRY(open_streamed(file, *options.files));
+  auto sources = TRY(open_streamed(sources_));
   ring_ = TRY(PanelRing::create({.account = options.account,
                                  .files = *options.files,
                                  .sources = std::move(sources),
@@ -192,8 +211,7 @@ Status WeightStore::start_ring(const model::GgufModel& file, std::vector<Streame
   return {};
 }
 
-Status WeightStore::start_experts(const model::GgufModel& file, const WeightLayout& layout,
-                                  const Options& options) {
+Status WeightStore::start_experts(const WeightLayout& layout, const Options& options) {
   CHECK(options.files != nullptr);
   std::vector<std::vector<ExpertPiece>> units;
   int32_t layer = model::WeightSpec::kNoLayer;
@@ -220,7 +238,7 @@ Status WeightStore::start_experts(const model::GgufModel& file, const WeightLayo
            matrix.name});
     }
   }
-  auto sources = TRY(open_streamed(file, *options.files));
+  auto sources = TRY(open_streamed(sources_));
   experts_ = TRY(ExpertCache::create({.account = options.account,
                                       .pool = options.pool,
                                       .files = *options.files,
@@ -237,7 +255,7 @@ Status WeightStore::start_experts(const model::GgufModel& file, const WeightLayo
 Status WeightStore::read_vector(const model::GgufModel& file, const model::WeightSpec& spec) {
   const model::TensorInfo& tensor = *file.find(spec.name);
   std::vector<std::byte> bytes(tensor.bytes);
-  TRY(file.shards()[tensor.shard]->read_exactly(tensor.offset, bytes));
+  TRY(read_weights(sources_[tensor.shard], tensor.offset, bytes));
   std::vector<float> values(spec.width);
   tensor.format->decode_row(bytes.data(), spec.width, values.data());
   if (!quant::all_finite(values.data(), values.size())) {
@@ -273,12 +291,10 @@ Status WeightStore::embedding_row(std::string_view name, uint64_t row, std::span
     const quant::Format& format = *table.tensor->format;
     const size_t row_bytes = format.row_bytes(out.size());
     std::vector<std::byte> bytes(row_bytes);
-    if (TRY(table.file->identity()) != table.identity) {
-      return Error{ErrorCode::kDamaged,
-                   fmt::format("{} changed while it was in use", table.file->path()),
-                   "start again once nothing writes to it"};
-    }
-    TRY(table.file->read_exactly(table.tensor->offset + row * row_bytes, bytes));
+    const WeightSource& source = sources_[table.tensor->shard];
+    TRY(read_weights(source, table.tensor->offset + row * row_bytes, bytes));
+    // After the reading, so that a change during it counts.
+    TRY(source.file->check_unchanged());
     if (format.rows_valid != nullptr && !format.rows_valid(bytes.data(), row_bytes, 1)) {
       return Error{
           ErrorCode::kDamaged,

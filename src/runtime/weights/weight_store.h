@@ -74,13 +74,18 @@ class WeightStore {
     device::MemoryAccount& account;
     device::WorkerPool& pool;
     const std::atomic<bool>* stop = nullptr;  // true ends the loading with kInterrupted
-    io::FileSystem* files = nullptr;          // where something is streamed: what makes its queue
+    /// Where the store's checksums are and what makes the ring's queue. Needed where something is
+    /// streamed; without it nothing that is read is checked against the store.
+    io::FileSystem* files = nullptr;
     StreamingOptions streaming = {};
   };
 
-  /// Reads in parallel what `layout` pins and all vectors, and starts the ring for the rest.
-  /// Errors: kRefused where memory does not suffice, kDamaged for short reads, for bytes that are
-  /// not what the store recorded and for blocks that the format forbids (tensor named).
+  /// Reads in parallel what `layout` pins and all vectors, and starts the ring for the rest. Every
+  /// byte is checked against what the store recorded of the file, the header's too; a file that the
+  /// store does not know must only stay as it was when it was opened.
+  /// Errors: kRefused where memory does not suffice, kDamaged for short reads, for files that
+  /// change meanwhile, for bytes that are not what the store recorded and for blocks that the
+  /// format forbids (tensor named).
   static Result<std::unique_ptr<WeightStore>> load(const model::GgufModel& file,
                                                    std::span<const model::WeightSpec> specs,
                                                    const WeightLayout& layout, Options options);
@@ -115,27 +120,27 @@ class WeightStore {
   struct RowTable {
     std::string name;
     const model::TensorInfo* tensor;
-    io::ReadableFile* file;
-    io::FileIdentity identity;
   };
 
+  /// What stands before the first tensor was parsed from an earlier reading; the disk must still
+  /// say what the store recorded.
+  Status check_headers(const model::GgufModel& file) const;
   Status place(const model::GgufModel& file, std::span<const model::WeightSpec> specs,
                const WeightLayout& layout);
-  Status place_rows(const model::GgufModel& file, const std::string& name);
+  void place_rows(const model::GgufModel& file, const std::string& name);
   void place_matrix(const MatrixLayout& matrix);
   /// Gives every pinned panel its memory and every streamed one its place in the order of a pass.
   void place_panels(const WeightLayout& layout, std::vector<StreamedPanel>& streamed);
-  Status read_pinned(const model::GgufModel& file, const Options& options);
-  Status start_ring(const model::GgufModel& file, std::vector<StreamedPanel> streamed,
-                    const Options& options);
+  Status read_pinned(const Options& options);
+  Status start_ring(std::vector<StreamedPanel> streamed, const Options& options);
   /// Takes the experts that are not pinned into a cache.
-  Status start_experts(const model::GgufModel& file, const WeightLayout& layout,
-                       const Options& options);
+  Status start_experts(const WeightLayout& layout, const Options& options);
   Status read_vector(const model::GgufModel& file, const model::WeightSpec& spec);
   Group& group(int32_t layer) { return groups_[static_cast<size_t>(layer + 1)]; }
   const Group& group(int32_t layer) const { return groups_[static_cast<size_t>(layer + 1)]; }
 
-  std::vector<Group> groups_;  // [0]: no layer, [1 + layer]
+  std::vector<WeightSource> sources_;  // by shard
+  std::vector<Group> groups_;          // [0]: no layer, [1 + layer]
   std::vector<MatrixWeights> matrices_;
   std::vector<const model::TensorInfo*> tensors_;  // beside matrices_
   std::vector<std::vector<float>> vectors_;
