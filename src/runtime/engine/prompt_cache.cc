@@ -36,7 +36,9 @@ void write_prompt_cache_header(std::span<const TokenId> tokens, uint64_t snapsho
   base::store_le(out.data() + 8, kVersion);
   base::store_le(out.data() + 16, uint64_t{tokens.size()});
   base::store_le(out.data() + 24, snapshot_bytes);
-  std::memcpy(out.data() + kPromptCacheFixedBytes, tokens.data(), tokens.size_bytes());
+  if (!tokens.empty()) {
+    std::memcpy(out.data() + kPromptCacheFixedBytes, tokens.data(), tokens.size_bytes());
+  }
   base::store_le(out.data() + 12, base::crc32c(out.first(header).subspan(kChecksummedFrom)));
 }
 
@@ -71,7 +73,9 @@ Result<std::vector<TokenId>> parse_prompt_cache_header(std::span<const std::byte
     return damaged("is damaged: its checksum is off");
   }
   std::vector<TokenId> tokens(count);
-  std::memcpy(tokens.data(), header.data() + kPromptCacheFixedBytes, count * sizeof(TokenId));
+  if (count > 0) {
+    std::memcpy(tokens.data(), header.data() + kPromptCacheFixedBytes, count * sizeof(TokenId));
+  }
   return tokens;
 }
 
