@@ -15,7 +15,7 @@ namespace freehold::io {
 
 namespace {
 
-constexpr size_t kBlocksKept = 16;
+constexpr size_t kKeptBytes = size_t{16} << 20;  // at least one block
 constexpr size_t kHeaderBytesMax = 64 * 1024;
 constexpr long kRedirectsMax = 5;
 
@@ -275,7 +275,9 @@ class HttpFile final : public ReadableFile {
     if (answer.body.size() != std::min<uint64_t>(options_.block_bytes, size_ - first)) {
       return Error{ErrorCode::kDamaged, fmt::format("{} sends less than it says", address_), {}};
     }
-    if (blocks_.size() == kBlocksKept) blocks_.pop_front();
+    if ((blocks_.size() + 1) * options_.block_bytes > kKeptBytes && !blocks_.empty()) {
+      blocks_.pop_front();
+    }
     blocks_.push_back({index, std::move(answer.body)});
     return {};
   }

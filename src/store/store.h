@@ -44,6 +44,19 @@ struct PullOptions {
   std::vector<std::string> registry_client = {"python3", "-m", "pip"};
 };
 
+/// A file behind an address, to be pulled.
+struct AddressPull {
+  std::string address;
+  std::string name;
+  std::string sha256 = {};                   ///< what it must be; empty: whatever is there
+  uint64_t part_bytes = uint64_t{64} << 20;  ///< what a cut-off run loses at most
+  /// Nothing may be asked where there is none.
+  std::function<Result<std::unique_ptr<io::ReadableFile>>(const std::string& address)> open = {};
+};
+
+/// The name that an address suggests: its last part in small letters; may be empty.
+std::string name_of_address(std::string_view address);
+
 struct PullReport {
   ModelRecord record;
   bool already_here = false;  ///< nothing had to be fetched
@@ -74,6 +87,13 @@ class Store {
   /// Fetches a model of the catalogue. Interrupted work is kept and gone on with.
   Result<PullReport> pull(std::string_view name, const PullOptions& options, Observer& observer);
 
+  /// Fetches a GGUF file into the store under a name. Interrupted work is kept and gone on with,
+  /// unless the file has changed meanwhile. kDamaged where it is no GGUF or not of that SHA-256,
+  /// kRefused without `open` where it would have to be asked.
+  Result<PullReport> pull_address(const AddressPull& wanted, Observer& observer);
+  /// Throws away what an interrupted pull of `address` kept; kNotFound where there is nothing.
+  Status discard_address(std::string_view address);
+
   const std::string& home() const { return paths_.home(); }
   /// Where a record's bytes are.
   std::string blob_path(const ModelRecord& record) const { return paths_.blob(record.sha256); }
@@ -82,6 +102,9 @@ class Store {
   friend class Puller;
   Store(const StoreServices& services, std::string home)
       : services_(services), paths_(std::move(home)) {}
+
+  /// Stands in for the hash that is not known before the work is done.
+  static std::string address_key(std::string_view address);
 
   io::FileSystem& files() const { return services_.files; }
   Result<ModelRecord> read_record(const ModelName& name) const;

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "cli/session.h"
+#include "io/http_file.h"
 
 namespace freehold::cli {
 
@@ -11,6 +13,11 @@ namespace {
 Status run(Context& context, const Arguments& arguments) {
   store::Store store = open_store(context);
   for (const std::string& name : arguments.positional()) {
+    if (io::is_http_address(name)) {
+      TRY(store.discard_address(name));
+      context.err.write(fmt::format("what was fetched of {} is gone\n", base::printable(name)));
+      continue;
+    }
     TRY(store.remove(name));
     context.err.write(fmt::format("{} is gone from the store\n", name));
   }
@@ -26,7 +33,7 @@ const Command& rm_command() {
                                     .options = {},
                                     .description =
                                         "A file that another name shares stays. Also discards "
-                                        "an interrupted pull of that name.",
+                                        "an interrupted pull of that name or address.",
                                     .examples = "  freehold rm smollm2\n",
                                     .positional_min = 1,
                                     .positional_max = 1000,

@@ -1,0 +1,137 @@
+// A file behind an address comes into the store whole and once: after failures of the network, a
+// power loss at any change, and never put together from two versions of it.
+
+#include "store/store_fixture.h"
+
+namespace freehold::store {
+namespace {
+
+constexpr const char* kAddress = "http://example.org/models/Tiny-Q4.gguf";
+
+/// A server that is a disk of its own.
+struct Rig {
+  io::SimulatedFileSystem server;
+  io::SimulatedFileSystem disk;
+  io::SimulatedProcesses processes{[](const io::ProcessCommand&, const std::function<bool()>&) {
+    return Result<io::ProcessOutcome>(Error{ErrorCode::kFailed, "none is needed", {}});
+  }};
+  base::SimulatedClock clock;
+  Catalogue catalogue = Catalogue::parse(TestModel(1000, 1).catalogue_json).value();
+  std::string content = make_model(150'000, 3);
+  std::vector<std::string> notes;
+  size_t opened = 0;
+
+  struct Watcher final : Observer {
+    Rig& rig;
+    explicit Watcher(Rig& of) : rig(of) {}
+    void on_note(const std::string& note) override { rig.notes.push_back(note); }
+  };
+
+  Rig() { server.put("/file", content); }
+  Store store() { return Store::open({disk, processes, clock, catalogue}, "/home"); }
+  Result<PullReport> pull(const std::string& sha256 = {}, bool offline = false) {
+    Watcher watcher(*this);
+    AddressPull wanted{.address = kAddress,
+                       .name = name_of_address(kAddress),
+                       .sha256 = sha256,
+                       .part_bytes = 20'000};
+    if (!offline) {
+      wanted.open = [this](const std::string& address) {
+        EXPECT_EQ(address, kAddress);
+        ++opened;
+        return server.open("/file");
+      };
+    }
+    return store().pull_address(wanted, watcher);
+  }
+  void expect_whole(const std::string& want) {
+    const ModelRecord record = MUST(store().show("tiny-q4"));
+    EXPECT_EQ(record.sha256, sha256_of(want));
+    EXPECT_EQ(disk.content(store().blob_path(record)), want);
+  }
+};
+
+TEST(AddressPull, NamesComeFromTheAddress) {
+  EXPECT_EQ(name_of_address(kAddress), "tiny-q4");
+  EXPECT_EQ(name_of_address("https://a/b/c?download=true#x"), "c");
+  EXPECT_EQ(name_of_address("https://a/Some%20Model..gguf"), "some-20model.");
+  EXPECT_EQ(name_of_address("https://a/"), "");
+}
+
+TEST(AddressPull, BringsTheFileOnceAndServesItOffline) {
+  Rig rig;
+  const PullReport report = MUST(rig.pull(sha256_of(rig.content)));
+  EXPECT_FALSE(report.already_here);
+  EXPECT_EQ(report.record.source, kAddress);
+  rig.expect_whole(rig.content);
+  EXPECT_TRUE(MUST(rig.pull()).already_here);
+  EXPECT_TRUE(MUST(rig.pull({}, true)).already_here);
+  EXPECT_EQ(rig.opened, 1u);
+  Rig fresh;
+  EXPECT_EQ(fresh.pull({}, true).error().code, ErrorCode::kRefused);
+}
+
+TEST(AddressPull, AnotherHashOrNoModelIsThrownAway) {
+  Rig rig;
+  const auto wrong = rig.pull(std::string(64, 'a'));
+  EXPECT_EQ(wrong.error().code, ErrorCode::kDamaged);
+  EXPECT_NE(wrong.error().message.find(sha256_of(rig.content)), std::string::npos);
+  EXPECT_FALSE(rig.store().show("tiny-q4").ok());
+  rig.server.put("/file", "<html>not found</html>");
+  EXPECT_EQ(rig.pull().error().code, ErrorCode::kDamaged);
+}
+
+TEST(AddressPull, PassingFailuresAreTriedAgainAndLastingOnesKeepWhatIsThere) {
+  Rig rig;
+  rig.server.fail({.operation = io::DiskOperation::kRead, .error = EIO, .skip = 1, .times = 2});
+  MUST(rig.pull());
+  rig.expect_whole(rig.content);
+  EXPECT_EQ(rig.notes.size(), 2u);
+  Rig lasting;
+  lasting.server.fail(
+      {.operation = io::DiskOperation::kRead, .error = EIO, .skip = 2, .times = 1'000});
+  EXPECT_EQ(lasting.pull().error().code, ErrorCode::kFailed);
+  EXPECT_FALSE(lasting.store().show("tiny-q4").ok());
+  lasting.server.clear_faults();
+  EXPECT_EQ(MUST(lasting.pull()).parts_resumed, 1u);
+  lasting.expect_whole(lasting.content);
+}
+
+TEST(AddressPull, AFileThatChangedBetweenRunsIsFetchedAnew) {
+  Rig rig;
+  rig.disk.set_capacity(60'000);  // ends in the middle
+  EXPECT_FALSE(rig.pull().ok());
+  rig.disk.set_capacity(UINT64_MAX);
+  rig.server.put("/file", rig.content);  // another version of the same bytes
+  EXPECT_EQ(MUST(rig.pull()).parts_resumed, 0u);
+  rig.store().remove("tiny-q4").value();
+  const std::string other = make_model(150'000, 9);
+  rig.server.put("/file", other);
+  MUST(rig.pull());
+  rig.expect_whole(other);
+}
+
+TEST(AddressPull, APowerLossAtAnyChangeLeavesTheOldOrTheNew) {
+  for (uint64_t changes = 0; changes < 60; ++changes) {
+    Rig rig;
+    rig.disk.lose_power_after(changes);
+    (void)rig.pull();
+    rig.disk.restart(changes + 1);
+    const auto before = rig.store().show("tiny-q4");
+    if (before.ok()) rig.expect_whole(rig.content);
+    MUST(rig.pull());
+    rig.expect_whole(rig.content);
+  }
+}
+
+TEST(AddressPull, WhatWasKeptCanBeThrownAway) {
+  Rig rig;
+  EXPECT_EQ(rig.store().discard_address(kAddress).error().code, ErrorCode::kNotFound);
+  rig.disk.set_capacity(60'000);
+  EXPECT_FALSE(rig.pull().ok());
+  rig.store().discard_address(kAddress).value();
+  EXPECT_EQ(rig.store().discard_address(kAddress).error().code, ErrorCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace freehold::store
