@@ -253,6 +253,18 @@ def changed_files():
             check(code == 0 and out == whole, f"{name}: the open file goes on: exit {code}: {err[:300]}")
 
 
+def a_disk_that_slows_down():
+    """Throttling is said, with the right answer beside it; a run that is short says nothing of it."""
+    words = answer_words(STORED)[1:]
+    words[words.index("-n") + 1] = "85"
+    right = run(*words)[1]
+    code, out, err = run(*words, "--verbose", faults="slow us=8000 skip=6000", model=STORED)
+    check(code == 0 and out == right and "throttled" in err, f"a throttled disk: exit {code}: {err}")
+    print(*(line for line in err.splitlines() if line.startswith("disk: ")), sep="\n")
+    code, out, err = run(*words[:-2], "--memory", f"{LEAST_RUN}M", "-n", 4, "--verbose")
+    check(code == 0 and "throttled" not in err and "disk: not rated" in err, f"a short run: {err}")
+
+
 # --- The same rules from a file system, for io_uring -------------------------------------------
 
 
@@ -382,7 +394,7 @@ with tempfile.TemporaryDirectory() as work:
     WHOLE = logits(STORED)[1]
     check(len(WHOLE) > 1000, "logits to compare with")
     for part in (passing_and_lasting_errors, flipped_bits_of_the_store, flipped_bits_outside_the_store,
-                 changed_files, through_a_file_system, other_file_systems):
+                 changed_files, a_disk_that_slows_down, through_a_file_system, other_file_systems):
         started = time.monotonic()
         part()
         print(f"{part.__name__}: {time.monotonic() - started:.1f} s", flush=True)

@@ -114,9 +114,33 @@ Result<runtime::MemoryPlan> load_weights(Context& context, const Arguments& argu
                                        {.ring_bytes = plan.ring,
                                         .expert_bytes = plan.expert_slots,
                                         .backend = backend,
-                                        .read_ahead = read_ahead}}));
+                                        .read_ahead = read_ahead,
+                                        .clock = &context.clock}}));
   return plan;
 }
+
+namespace {
+
+std::string disk_line(const runtime::DiskHealth::Report& disk) {
+  constexpr double kGiga = 1e-9;
+  if (disk.windows == 0) {
+    return fmt::format("disk: not rated; it was not busy for whole windows of {} s\n",
+                       runtime::DiskHealth::kWindow_ns / 1'000'000'000);
+  }
+  std::string line = fmt::format(
+      "disk: {:.2f} / {:.2f} / {:.2f} GB/s least, median, most of {} busy windows of {} s, {:.2f} "
+      "lately",
+      disk.least * kGiga, disk.median * kGiga, disk.most * kGiga, disk.windows,
+      runtime::DiskHealth::kWindow_ns / 1'000'000'000, disk.latest * kGiga);
+  if (disk.throttled_seconds > 0) {
+    line += fmt::format("; throttled{} for {:.0f} s, below {:.0f} % of {:.2f} GB/s",
+                        disk.throttled ? " now and" : "", disk.throttled_seconds,
+                        100 * runtime::DiskHealth::kSlowShare, disk.best * kGiga);
+  }
+  return line + '\n';
+}
+
+}  // namespace
 
 std::string streaming_lines(const runtime::MemoryPlan& plan, const runtime::WeightStore& weights) {
   std::string lines;
@@ -129,6 +153,11 @@ std::string streaming_lines(const runtime::MemoryPlan& plan, const runtime::Weig
         ring->backend_name(), ring->is_direct() ? "" : " through the page cache", ring->slots(),
         base::human_bytes(ring->slot_bytes()), base::human_bytes(statistics.bytes_read),
         statistics.reads, statistics.panels_waited, statistics.retries);
+    lines += fmt::format(
+        "read per pass, or token: {} in {} passes\n",
+        base::human_bytes(statistics.bytes_read / std::max<uint64_t>(1, statistics.passes)),
+        statistics.passes);
+    if (weights.experts() == nullptr) lines += disk_line(ring->disk_health());
   }
   if (const runtime::ExpertCache* const experts = weights.experts(); experts != nullptr) {
     const runtime::ExpertCache::Statistics& statistics = experts->statistics();

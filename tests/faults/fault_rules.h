@@ -6,7 +6,7 @@
 //   FREEHOLD_FAULT_PATH   part of the file's path; files that end in .crc32c are never meant
 //   FREEHOLD_FAULTS       rules with ';' between them; words of a rule with spaces:
 //     short bytes=N               a read moves at most N bytes
-//     slow us=N                   a read takes N microseconds longer
+//     slow us=N [skip=S] [times=T]          a read takes N microseconds longer
 //     eio [offset=N] [skip=S] [times=T]     reads fail with EIO (those that take in byte N)
 //     flip offset=N bit=B [skip=S] [times=T]   bit B of byte N is wrong in what arrives
 //     nodirect                    opening for direct reads fails with EINVAL (the shim alone)
@@ -59,7 +59,9 @@ class Rules {
   /// Before a read: sleeps, cuts `count`; true where the read fails with EIO.
   bool before_read(uint64_t at, size_t& count) {
     for (Rule& rule : rules_) {
-      if (rule.kind == "slow") ::usleep(static_cast<useconds_t>(rule.us));
+      if (rule.kind == "slow" && rule.strikes(at, count)) {
+        ::usleep(static_cast<useconds_t>(rule.us));
+      }
       if (rule.kind == "eio" && rule.strikes(at, count)) return true;
       if (rule.kind == "short") count = std::min<size_t>(count, rule.bytes);
     }

@@ -238,6 +238,10 @@ void streaming_fields(base::JsonWriter& json, const Report& report,
     json.field("reads", ring->backend_name()).field("direct", ring->is_direct());
     json.field("ring_slots", ring->slots()).field("ring_slot_bytes", ring->slot_bytes());
     json.field("panels_waited", statistics.panels_waited).field("retries", statistics.retries);
+    const runtime::DiskHealth::Report disk = ring->disk_health();
+    json.field("disk_rate_least", disk.least).field("disk_rate_median", disk.median);
+    json.field("disk_rate_most", disk.most).field("disk_rate_windows", disk.windows);
+    json.field("disk_throttled_seconds", disk.throttled_seconds);
   }
   if (const runtime::ExpertCache* const experts = weights.experts(); experts != nullptr) {
     const runtime::ExpertCache::Statistics& statistics = experts->statistics();

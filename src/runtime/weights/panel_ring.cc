@@ -89,8 +89,14 @@ bool PanelRing::is_direct() const {
 PanelRing::Statistics PanelRing::statistics() const {
   const std::lock_guard held(lock_);
   Statistics statistics = statistics_;
+  statistics.passes = pass_;
   statistics.panels_waited = panels_waited_.load(std::memory_order_relaxed);
   return statistics;
+}
+
+DiskHealth::Report PanelRing::disk_health() const {
+  const std::lock_guard held(lock_);
+  return health_.report();
 }
 
 // --- The pass's side -----------------------------------------------------------------------------
@@ -226,8 +232,20 @@ Status PanelRing::submit(Slot& slot) {
                       {slot.memory, wanted.bytes},
                       wanted.needed,
                       static_cast<uint64_t>(&slot - slots_.data())}));
-  ++in_flight_;
+  count_in_flight(1);
   return {};
+}
+
+void PanelRing::count_in_flight(int change) {
+  // With a quarter of what may be in flight the disk has enough to do; with one read it has not.
+  const size_t most = std::min(queue_->depth(), slots_.size());
+  const size_t enough = std::min(most, std::max<size_t>(2, most / 4));
+  const bool was = in_flight_ >= enough;
+  in_flight_ += static_cast<size_t>(change);
+  const bool is = in_flight_ >= enough;
+  if (was != is && options_.clock != nullptr) {
+    health_.on_busy(options_.clock->monotonic_ns(), is);
+  }
 }
 
 void PanelRing::submit_ready() {
@@ -265,9 +283,11 @@ void PanelRing::fail(uint64_t number, Error error) {
 
 void PanelRing::finish(const io::FinishedRead& finished) {
   Slot& slot = slots_[finished.tag];
-  --in_flight_;
+  count_in_flight(-1);
   ++statistics_.reads;
-  statistics_.bytes_read += piece(options_.panels[slot.panel]).needed;
+  const size_t bytes = piece(options_.panels[slot.panel]).needed;
+  statistics_.bytes_read += bytes;
+  if (options_.clock != nullptr) health_.on_read(options_.clock->monotonic_ns(), bytes);
   if (!finished.status.ok()) return settle(slot, finished.status);
   unchecked_.push_back(&slot);
   panel_arrived_.notify_all();

@@ -19,10 +19,12 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "device/memory.h"
 #include "device/thread.h"
 #include "io/file.h"
+#include "runtime/weights/disk_health.h"
 #include "runtime/weights/weight_reading.h"
 
 namespace freehold::runtime {
@@ -48,7 +50,8 @@ class PanelRing {
     uint64_t ring_bytes = 0;            // for slots; at least one is made
     size_t depth_max = 32;
     io::ReadBackend backend = io::ReadBackend::kAuto;
-    bool read_ahead = true;  // false: a panel is read when it is asked for (the control)
+    bool read_ahead = true;        // false: a panel is read when it is asked for (the control)
+    base::Clock* clock = nullptr;  // to report the disk's rates; nullptr: they are not kept
   };
   static Result<std::unique_ptr<PanelRing>> create(Options options);
   /// Half made: create() is the way in.
@@ -75,8 +78,11 @@ class PanelRing {
     uint64_t reads = 0;
     uint64_t panels_waited = 0;  // acquired before they had arrived
     uint64_t retries = 0;
+    uint64_t passes = 0;
   };
   Statistics statistics() const;
+  /// What the disk has been like, as far as the ring sees it; nothing without a clock.
+  DiskHealth::Report disk_health() const;
   const char* backend_name() const { return queue_->name(); }
   bool is_direct() const;
   size_t slots() const { return slots_.size(); }
@@ -119,6 +125,8 @@ class PanelRing {
   Status compare_with_before(const Slot& slot);
   /// Hands a checked panel to whoever waits, or has it read again; with lock_ held.
   void settle(Slot& slot, Status status);
+  /// `change` more reads are in flight; with lock_ held.
+  void count_in_flight(int change);
   void fail(uint64_t number, Error error);
   void restart_if_asked();
 
@@ -155,6 +163,7 @@ class PanelRing {
   std::vector<Slot*> unchecked_;  // arrived
   std::vector<Slot*> again_;      // to be read again
   Statistics statistics_;
+  DiskHealth health_;
 
   std::vector<device::Thread> threads_;  // last: joined before what they use goes away
 };

@@ -66,6 +66,7 @@ Result<std::unique_ptr<WeightStore>> WeightStore::load(const model::GgufModel& f
   TRY(store->read_pinned(options));
   // Whoever wrote to a file while it was being loaded spoilt what nobody else vouches for.
   for (const WeightSource& source : store->sources_) TRY(source.file->check_unchanged());
+  if (!layout.pins_experts()) options.streaming.clock = nullptr;
   if (!streamed.empty()) TRY(store->start_ring(std::move(streamed), options));
   if (!layout.pins_experts()) TRY(store->start_experts(layout, options));
   return store;
@@ -207,7 +208,8 @@ Status WeightStore::start_ring(std::vector<StreamedPanel> streamed, const Option
                                  .ring_bytes = options.streaming.ring_bytes,
                                  .depth_max = options.streaming.depth_max,
                                  .backend = options.streaming.backend,
-                                 .read_ahead = options.streaming.read_ahead}));
+                                 .read_ahead = options.streaming.read_ahead,
+                                 .clock = options.streaming.clock}));
   return {};
 }
 

@@ -66,6 +66,9 @@ struct StreamingOptions {
   io::ReadBackend backend = io::ReadBackend::kAuto;
   bool read_ahead = true;
   ExpertCache::Eviction eviction = ExpertCache::Eviction::kLeastFrequent;
+  /// To report the disk's rates. Not used beside an expert cache: what experts read then is missing
+  /// from the ring's rates, and that would look like a slower disk.
+  base::Clock* clock = nullptr;
 };
 
 class WeightStore {
