@@ -173,7 +173,7 @@ TEST(ExpertCache, APassingErrorCostsARetry) {
 }
 
 TEST(ExpertCache, AFlippedBitFailsThePassAndTheNextIsWhole) {
-  for (const size_t piece : {0, 1, 2}) {
+  for (const size_t piece : {0u, 1u, 2u}) {
     Rig rig(5, true);
     rig.pass({4, 5}).value();
     const uint64_t at = matrix_offset(1, piece) + 7 * kRows[piece] * kRowBytes + 99;
