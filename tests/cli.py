@@ -14,6 +14,7 @@ import platform
 import random
 import re
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -291,6 +292,36 @@ def pull_addresses(at, env):
     expect(3, "rm", f"{at}/good/My-Model.gguf", env=home)
 
 
+def doctor():
+    """Each check has a state and, where something is wrong, what to do; a broken store fails it."""
+    home = WORK / "doctor-home"
+    out, _ = expect(0, "doctor", "--json", env={"FREEHOLD_HOME": str(home)})
+    checks = {row["check"]: row for row in json.loads(out)}
+    check({"processor", "memory", "huge pages", "io_uring", "landlock", "clock", "ports", "space", "store", "pull"}
+          <= set(checks), "doctor looks at all it should")
+    check(all(row["state"] == "ok" or row["fix"] for row in checks.values()), "what is not well has a fix")
+    check(not home.exists(), "doctor changes nothing")
+    refused = subprocess.run([PROGRAM, "doctor", "--json"], preexec_fn=forbid_io_uring, capture_output=True,
+                             env={**os.environ, **ENVIRONMENT}, timeout=60)
+    check(any(row["check"] == "io_uring" and row["state"] == "warning" for row in json.loads(refused.stdout)),
+          "doctor sees that io_uring is forbidden")
+    broken = home / "models" / "tiny"
+    broken.mkdir(parents=True)
+    (broken / "latest.json").write_text("{")
+    code, out, err = run("doctor", env={"FREEHOLD_HOME": str(home)})
+    check(code == 1 and b"failure  store" in out and "1 of the checks" in err, f"a broken record fails doctor: {code}")
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("127.0.0.1", 11434))
+        except OSError:
+            return
+        taken.listen()
+        out, _ = expect(0, "doctor", "--json")
+        check(any(row["check"] == "ports" and "11434" in row["found"] and row["state"] == "warning"
+                  for row in json.loads(out)), "doctor sees who listens")
+
+
 def numbers():
     tokens = ",".join(str(17 * i % 300) for i in range(300))
     out, _ = expect(0, "logits", MODEL, "--tokens", tokens, "--json")
@@ -531,7 +562,7 @@ with tempfile.TemporaryDirectory() as folder:
     # The same file with the template's key renamed: a model without a template.
     PLAIN.write_bytes(PLAIN.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.chat_templatX"))
     BARE = make(WORK / "bare.gguf", *common)
-    for part in (usage, answers, prompt_cache, addresses, numbers, tokens, damage, stored, budgets, offline):
+    for part in (usage, answers, prompt_cache, addresses, doctor, numbers, tokens, damage, stored, budgets, offline):
         part()
 print(f"{len(FAILURES)} checks failed" if FAILURES else "all checks hold")
 sys.exit(1 if FAILURES else 0)

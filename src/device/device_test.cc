@@ -7,6 +7,7 @@
 #include <string>
 
 #include "device/isa_ladder.h"
+#include "device/machine_state.h"
 #include "device/memory.h"
 #include "device/topology.h"
 
@@ -229,6 +230,30 @@ TEST(Topology, DamagedFilesMeanNoQuota) {
     machine.write("/sys/fs/cgroup/cpu.max", "1 0\n");
     EXPECT_EQ(cpu_quota(machine.root()), std::nullopt) << text;
   }
+}
+
+TEST(MachineState, PortsAndHugePagesAsTheKernelWritesThem) {
+  FakeMachine machine;
+  EXPECT_FALSE(is_listening(8080, machine.root()));
+  EXPECT_EQ(huge_page_policy(machine.root()), "");
+  machine.write("/proc/net/tcp",
+                "  sl  local_address rem_address   st tx_queue rx_queue\n"
+                "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000\n"
+                "   1: 0100007F:2CAA 0100007F:9999 01 00000000:00000000\n"
+                "   2: garbage\n   3: :zz 0 0A\n");
+  machine.write("/proc/net/tcp6",
+                "   0: 00000000000000000000000000000000:0050 "
+                "00000000000000000000000000000000:0000 0A 0:0\n");
+  EXPECT_TRUE(is_listening(8080, machine.root()));
+  EXPECT_FALSE(is_listening(11434, machine.root()));  // a connection, nobody who listens
+  EXPECT_TRUE(is_listening(80, machine.root()));
+  EXPECT_FALSE(is_listening(0, machine.root()));
+  machine.write("/sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
+  EXPECT_EQ(huge_page_policy(machine.root()), "madvise");
+  machine.write("/sys/kernel/mm/transparent_hugepage/enabled", "] nonsense [");
+  EXPECT_EQ(huge_page_policy(machine.root()), "");
+  EXPECT_GE(landlock_version(), 0);
+  (void)clock_is_kept();
 }
 
 TEST(Topology, ThisMachine) {

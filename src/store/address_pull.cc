@@ -130,10 +130,10 @@ Result<PullReport> Store::pull_address(const AddressPull& wanted, Observer& obse
     return report;
   }
   if (!wanted.open) {
-    return Error{ErrorCode::kRefused,
-                 fmt::format("{} is not here, and --offline forbids fetching it",
-                             short_text(record.name)),
-                 "pull it without --offline, or import a file"};
+    return Error{
+        ErrorCode::kRefused,
+        fmt::format("{} is not here, and --offline forbids fetching it", short_text(record.name)),
+        "pull it without --offline, or import a file"};
   }
   const auto source = TRY(wanted.open(wanted.address));
   TRY(check_magic(*source));
@@ -146,8 +146,8 @@ Result<PullReport> Store::pull_address(const AddressPull& wanted, Observer& obse
   TRY(files().make_directories(work));
   TRY(keep_same_source(files(), work, TRY(source->identity()), observer));
   const std::vector<uint64_t> ends = part_ends(record.bytes, wanted.part_bytes);
-  BlobWriter writer = TRY(BlobWriter::resume(files(), blob_file(work), ends,
-                                             [&] { return !observer.cancelled(); }));
+  BlobWriter writer = TRY(
+      BlobWriter::resume(files(), blob_file(work), ends, [&] { return !observer.cancelled(); }));
   report.parts_resumed = writer.parts_done();
   if (report.parts_resumed > 0) {
     observer.on_note(fmt::format("going on after {}", base::human_bytes(writer.size())));
@@ -165,7 +165,8 @@ Result<PullReport> Store::pull_address(const AddressPull& wanted, Observer& obse
                  "ask for the hash where the address came from"};
   }
   {
-    const auto lock = TRY(lock_or_wait(files(), paths_.store_lock(), "the store is busy", observer));
+    const auto lock =
+        TRY(lock_or_wait(files(), paths_.store_lock(), "the store is busy", observer));
     TRY(check_name_free(record));
     if (!blob_is_whole(record.sha256, record.bytes)) {
       TRY(publish_blob(*lock, blob_file(work), record.sha256, hashes.panels));

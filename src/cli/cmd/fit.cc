@@ -9,6 +9,7 @@
 #include "advisor/prediction.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/home_disk.h"
 #include "cli/session.h"
 #include "device/disk_bandwidth.h"
 #include "io/http_file.h"
@@ -20,9 +21,6 @@ namespace {
 constexpr uint64_t kPromptTokens = 512;
 constexpr uint64_t kDefaultContext = 8192;
 constexpr uint64_t kRatesBytesMax = 65536;
-/// Written and read back where a model is not on a disk yet: long enough for a steady rate.
-constexpr size_t kScratchBytes = size_t{256} << 20;
-constexpr size_t kScratchStep = size_t{4} << 20;
 /// As `run` asks for.
 constexpr size_t kPassColumnsMax = 512;
 constexpr size_t kPassColumnsMin = 32;
@@ -75,26 +73,6 @@ Result<std::unique_ptr<runtime::Model>> open_header(Context& context, const Argu
       std::make_unique<model::GgufModel>(TRY(model::GgufModel::open(open, name))));
 }
 
-/// What the disk under HOME reads in a second, by a file that is written and removed again.
-Result<device::DiskBandwidth> measure_home(Context& context, Machine& machine) {
-  TRY(context.files.make_directories(context.home));
-  const std::string path = context.home + "/measured.partial";
-  const auto measure = [&]() -> Result<device::DiskBandwidth> {
-    {
-      const auto file = TRY(context.files.create(path, io::WriteMode::kTruncate));
-      const std::vector<std::byte> step(kScratchStep, std::byte{0x5A});
-      for (size_t done = 0; done < kScratchBytes; done += step.size()) TRY(file->append(step));
-      TRY(file->sync());
-      TRY(file->close());
-    }
-    const auto file = TRY(context.files.open(path));
-    return device::measure_disk(context.files, *file, machine.account, context.clock);
-  };
-  auto measured = measure();
-  (void)context.files.remove(path);
-  return measured;
-}
-
 /// Kept in HOME/machine.json; another processor rung, number of threads, format or disk measures
 /// anew. What cannot be kept is measured every time.
 Result<advisor::MachineRates> machine_rates(Context& context, const Arguments& arguments,
@@ -117,7 +95,7 @@ Result<advisor::MachineRates> machine_rates(Context& context, const Arguments& a
       advisor::measure_rates(*machine.pool, machine.account, context.clock, machine.isa, format));
   rates.key = key;
   const auto disk = remote
-                        ? measure_home(context, machine)
+                        ? measure_home(context, machine.account)
                         : device::measure_disk(context.files, file, machine.account, context.clock);
   if (disk.ok()) {
     rates.disk_bytes_per_second = disk->bytes_per_second;
