@@ -39,8 +39,8 @@ bool line_listens(std::string_view line, uint16_t port) {
 }  // namespace
 
 int landlock_version() {
-  const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, size_t{0},
-                                 LANDLOCK_CREATE_RULESET_VERSION);
+  const long version =
+      ::syscall(SYS_landlock_create_ruleset, nullptr, size_t{0}, LANDLOCK_CREATE_RULESET_VERSION);
   return version < 0 ? 0 : static_cast<int>(version);
 }
 
@@ -52,8 +52,7 @@ std::optional<bool> clock_is_kept() {
 
 std::string huge_page_policy(const std::string& root) {
   // "always [madvise] never"
-  const std::string text =
-      read_system_file(root + "/sys/kernel/mm/transparent_hugepage/enabled");
+  const std::string text = read_system_file(root + "/sys/kernel/mm/transparent_hugepage/enabled");
   const size_t open = text.find('[');
   const size_t close = text.find(']');
   if (open == std::string::npos || close == std::string::npos || close < open) return {};

@@ -1,7 +1,7 @@
 #pragma once
-// What the kernel lets this process have and how the machine is set up, for `doctor`: pure questions
-// that change nothing. Those with a root folder read /proc and /sys below it, so that tests can
-// describe other machines.
+// What the kernel lets this process have and how the machine is set up, for `doctor`: pure
+// questions that change nothing. Those with a root folder read /proc and /sys below it, so that
+// tests can describe other machines.
 
 #include <cstdint>
 #include <optional>

@@ -24,9 +24,9 @@ constexpr Option kOptions[] = {
 constexpr uint64_t kGiB = uint64_t{1} << 30;
 constexpr uint64_t kMemoryLeast = kGiB;
 constexpr uint64_t kSpaceLeast = 2 * kGiB;
-constexpr double kDiskSlow = 0.5e9;                  // bytes a second
-constexpr int64_t kClockLeast = 1'700'000'000;       // seconds since 1970: November 2023
-constexpr uint16_t kPorts[] = {8080, 11434};         // of servers like ours
+constexpr double kDiskSlow = 0.5e9;             // bytes a second
+constexpr int64_t kClockLeast = 1'700'000'000;  // seconds since 1970: November 2023
+constexpr uint16_t kPorts[] = {8080, 11434};    // of servers like ours
 constexpr std::string_view kStates[] = {"ok", "warning", "failure"};
 
 enum class State : uint8_t { kOk, kWarning, kFailure };
@@ -39,9 +39,9 @@ struct Check {
 };
 
 Check processor() {
-  Check check{"processor", State::kOk,
-              fmt::format("{}, {} cores", device::isa_name(device::best_isa()),
-                          device::physical_cores())};
+  Check check{
+      "processor", State::kOk,
+      fmt::format("{}, {} cores", device::isa_name(device::best_isa()), device::physical_cores())};
   if (device::best_isa() < device::Isa::kAvx512) {
     check.fix = "a processor with AVX-512 VNNI computes prompts about twice as fast";
   }
@@ -101,7 +101,8 @@ Check clock(Context& context) {
 Check ports() {
   std::string taken;
   for (const uint16_t port : kPorts) {
-    if (device::is_listening(port, "")) taken += fmt::format("{}{}", taken.empty() ? "" : ", ", port);
+    if (device::is_listening(port, ""))
+      taken += fmt::format("{}{}", taken.empty() ? "" : ", ", port);
   }
   if (taken.empty()) return {"ports", State::kOk, "8080 and 11434 are free"};
   return {"ports", State::kWarning, "somebody listens on " + taken,
@@ -128,10 +129,10 @@ Check models(Context& context) {
     return {"store", State::kFailure, listed.error().message, listed.error().hint};
   }
   if (!listed->broken.empty()) {
-    return {"store", State::kFailure,
-            fmt::format("{} records cannot be read: {}", listed->broken.size(),
-                        listed->broken.front()),
-            "remove those files and pull or import the models again"};
+    return {
+        "store", State::kFailure,
+        fmt::format("{} records cannot be read: {}", listed->broken.size(), listed->broken.front()),
+        "remove those files and pull or import the models again"};
   }
   for (const store::ModelRecord& record : listed->models) {
     const auto blob = context.files.stat(open_store(context).blob_path(record));
@@ -148,7 +149,8 @@ Check registry_client(Context& context) {
   io::ProcessCommand command;
   command.arguments = {"python3", "-m", "pip", "--version"};
   const auto ran = context.processes.run(command, [] { return true; });
-  if (ran.ok() && ran->exit_code == 0) return {"pull", State::kOk, "the registry's client is there"};
+  if (ran.ok() && ran->exit_code == 0)
+    return {"pull", State::kOk, "the registry's client is there"};
   return {"pull", State::kWarning, "pip is not there: the catalogue's packages cannot be fetched",
           "apt install python3-pip; addresses and files work without"};
 }
@@ -193,9 +195,9 @@ std::string as_text(const std::vector<Check>& checks) {
 }
 
 Status run(Context& context, const Arguments& arguments) {
-  std::vector<Check> checks = {processor(), memory(), huge_pages(), io_uring(context), landlock(),
-                               clock(context), ports(), space(context), models(context),
-                               registry_client(context)};
+  std::vector<Check> checks = {
+      processor(),    memory(), huge_pages(),   io_uring(context), landlock(),
+      clock(context), ports(),  space(context), models(context),   registry_client(context)};
   if (TRY(arguments.flag("--measure"))) checks.push_back(disk(context));
   context.out.write(TRY(arguments.flag("--json")) ? as_json(checks) : as_text(checks));
   const auto failures = std::count_if(checks.begin(), checks.end(), [](const Check& check) {
@@ -214,8 +216,9 @@ const Command& doctor_command() {
       .summary = "Say what of this machine works for Freehold and how to mend the rest",
       .usage = {},
       .options = kOptions,
-      .description = "Asks the machine, the store and the kernel; changes nothing and contacts "
-                     "nobody. Exits 1 where a check fails; warnings are not failures.",
+      .description =
+          "Asks the machine, the store and the kernel; changes nothing and contacts "
+          "nobody. Exits 1 where a check fails; warnings are not failures.",
       .examples = "  freehold doctor\n  freehold doctor --measure --json\n",
       .run = run};
   return kCommand;

@@ -128,5 +128,40 @@ TEST(WeightLayout, PinningTheFirstPanelsWouldBeNoticed) {  // The mutant.
   EXPECT_GT(unevenness(layout), 2.0 * (uint64_t{256} << 10));
 }
 
+// The control: what a cache of the same bytes would read that keeps what was used last.
+TEST(WeightLayout, RecencyInPlaceOfPinningReadsMore) {
+  const Header header("llama");
+  WeightLayout layout = header.model->layout(uint64_t{256} << 10);
+  const uint64_t all = layout.bytes();
+  layout.pin_at_most(all / 2);
+  std::vector<uint64_t> panels;  // bytes, in the order of a pass
+  for (const MatrixLayout& matrix : layout.matrices) {
+    for (size_t panel = 0; panel < matrix.panels(); ++panel)
+      panels.push_back(matrix.bytes_of(panel));
+  }
+  std::vector<size_t> kept;  // least recent first
+  uint64_t held = 0;
+  uint64_t read = 0;
+  constexpr size_t kPasses = 5;
+  for (size_t step = 0; step < kPasses * panels.size(); ++step) {
+    const size_t panel = step % panels.size();
+    const auto found = std::find(kept.begin(), kept.end(), panel);
+    if (found != kept.end()) {
+      kept.erase(found);
+    } else {
+      read += panels[panel];
+      held += panels[panel];
+      while (held > layout.pinned_bytes()) {
+        held -= panels[kept.front()];
+        kept.erase(kept.begin());
+      }
+    }
+    kept.push_back(panel);
+  }
+  const uint64_t pinning_reads = layout.pinned_bytes() + kPasses * layout.streamed_bytes();
+  EXPECT_EQ(read, kPasses * all);  // never what it still has
+  EXPECT_GT(read, pinning_reads * 3 / 2);
+}
+
 }  // namespace
 }  // namespace freehold::runtime
