@@ -322,6 +322,31 @@ def doctor():
                   for row in json.loads(out)), "doctor sees who listens")
 
 
+def completion():
+    """The shells complete commands, options and models by what `completion` prints."""
+    home = {**os.environ, **ENVIRONMENT, "PATH": f"{pathlib.Path(PROGRAM).resolve().parent}:{os.environ['PATH']}"}
+    expect(0, "import", MODEL, "tiny-model")
+    asks = {
+        "bash": ["bash", "-c", "source <(freehold completion bash); COMP_WORDS=(freehold $0 $1); COMP_CWORD=$2; _freehold; "
+                 "printf '%s\\n' \"${COMPREPLY[@]}\""],
+        "zsh": ["zsh", "-fc", "compdef() { :; }; source <(freehold completion zsh); _describe() { print -l ${(P)2}; }; _files() { :; }; "
+                "words=(freehold $0 $1); CURRENT=$(($2 + 1)); _freehold"],
+        "fish": ["fish", "-c", "freehold completion fish | source; complete -C \"freehold $argv[1] $argv[2]\""]}
+    for shell, words in asks.items():
+        if shutil.which(shell) is None:
+            print(f"note: {shell} is not installed; its completion was not tried")
+            continue
+
+        def ask(first, second, place):
+            return subprocess.run([*words, first, second, str(place)], capture_output=True, env=home, text=True, cwd=WORK).stdout
+        check("--temperature" in ask("run", "--te", 2), f"{shell} completes options")
+        check("tiny-model" in ask("run", "ti", 2), f"{shell} completes models")
+        check("doctor" in (ask("do", "", 1) if shell != "fish" else ask("do", "", 1) + ask("help", "do", 2)),
+              f"{shell} completes commands")
+    expect(2, "completion", "tcsh")
+    expect(0, "rm", "tiny-model")
+
+
 def numbers():
     tokens = ",".join(str(17 * i % 300) for i in range(300))
     out, _ = expect(0, "logits", MODEL, "--tokens", tokens, "--json")
@@ -562,7 +587,7 @@ with tempfile.TemporaryDirectory() as folder:
     # The same file with the template's key renamed: a model without a template.
     PLAIN.write_bytes(PLAIN.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.chat_templatX"))
     BARE = make(WORK / "bare.gguf", *common)
-    for part in (usage, answers, prompt_cache, addresses, doctor, numbers, tokens, damage, stored, budgets, offline):
+    for part in (usage, answers, prompt_cache, addresses, doctor, completion, numbers, tokens, damage, stored, budgets, offline):
         part()
 print(f"{len(FAILURES)} checks failed" if FAILURES else "all checks hold")
 sys.exit(1 if FAILURES else 0)
