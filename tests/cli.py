@@ -329,7 +329,7 @@ def completion():
     asks = {
         "bash": ["bash", "-c", "source <(freehold completion bash); COMP_WORDS=(freehold $0 $1); COMP_CWORD=$2; _freehold; "
                  "printf '%s\\n' \"${COMPREPLY[@]}\""],
-        "zsh": ["zsh", "-fc", "compdef() { :; }; source <(freehold completion zsh); _describe() { print -l ${(P)2}; }; _files() { :; }; "
+        "zsh": ["zsh", "-fc", "compdef() { :; }; source <(freehold completion zsh); _describe() { print -l -- ${(P)2}; }; _files() { :; }; "
                 "words=(freehold $0 $1); CURRENT=$(($2 + 1)); _freehold"],
         "fish": ["fish", "-c", "freehold completion fish | source; complete -C \"freehold $argv[1] $argv[2]\""]}
     for shell, words in asks.items():
