@@ -59,6 +59,11 @@ install: build
 	install -D -m 755 $(BUILD)/freehold $(DESTDIR)$(PREFIX)/bin/freehold
 	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/freehold/LICENSE
 	install -D -m 644 NOTICE $(DESTDIR)$(PREFIX)/share/doc/freehold/NOTICE
+	mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(BUILD)/freehold completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/freehold
+	$(BUILD)/freehold completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_freehold
+	$(BUILD)/freehold completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/freehold.fish
 
 clean:
 	rm -rf build
