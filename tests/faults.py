@@ -318,6 +318,59 @@ def through_a_file_system():
                 check(code == 5 and out == b"", f"{tensor} by {reads}: exit {code}: {err[:200]}")
 
 
+def mirrors():
+    """Copies on other drives: the same bits, and an answer where a drive fails."""
+    folders = [WORK / "drive-a", WORK / "drive-b"]
+    for folder in folders:
+        folder.mkdir()
+        shutil.copyfile(STORED, folder / STORED.name)
+    both = ",".join(map(str, folders))
+    for reads in ("auto", "threads"):
+        for budget in (LEAST, LEAST + 12):
+            code, out, err = logits(STORED, "--memory", f"{budget}M", "--reads", reads, "--mirror", both)
+            check(code == 0 and out == WHOLE and "note:" not in err, f"mirrors by {reads}: {err[:300]}")
+    words = ("--memory", f"{LEAST}M", "--reads", "threads", "--slice", 1, "--mirror", folders[0])
+    for name, faults in {"EIO": "eio skip=90", "wrong bytes": f"flip offset={UP} bit=2",
+                         "a slow drive": "slow us=5000", "short reads": "short bytes=3000"}.items():
+        for struck in (folders[0] / STORED.name, STORED):
+            done = subprocess.run([PROGRAM, "logits", STORED, *map(str, TOKENS), *map(str, words)],
+                                  stdin=subprocess.DEVNULL, capture_output=True, timeout=120,
+                                  env=environment(faults, STORED)
+                                  | {"FREEHOLD_FAULT_PATH": str(struck)})
+            err = done.stderr.decode()
+            check(done.returncode == 0 and done.stdout == WHOLE,
+                  f"{name} on {struck.parent.name}: exit {done.returncode}: {err[:300]}")
+            check(("is not read any more" in err) == (name == "EIO"),
+                  f"{name} on {struck.parent.name}: what is said of it: {err[:300]}")
+    code, out, err = logits(STORED, *words, faults="eio skip=90")
+    check(code == 1 and out == b"", f"EIO on all drives: exit {code}: {err[:200]}")
+    (folders[1] / STORED.name).unlink()
+    check(logits(STORED, "--memory", f"{LEAST}M", "--mirror", both)[0] == 3, "a copy that is not there")
+    check(logits(LOOSE, "--memory", f"{LEAST}M", "--mirror", folders[0])[0] == 4,
+          "mirrors of a file without checksums")
+
+
+def shards_on_drives():
+    """The shards of a model may lie on several drives, by links: the same bits."""
+    folders = [WORK / "shards-a", WORK / "shards-b"]
+    for folder in folders:
+        folder.mkdir()
+    subprocess.run([BESIDE / "model_factory", folders[0] / "s.gguf", "--layers", "6", "--width", "512",
+                    "--heads", "8", "--kv-heads", "4", "--ffn", "1536", "--type", "Q4_K_M", "--shards",
+                    "4"], check=True, capture_output=True)
+    shards = sorted(folders[0].glob("*.gguf"))
+    check(len(shards) == 4, "four shards")
+    right = logits(shards[0])[1]
+    for shard in shards[1::2]:
+        moved = folders[1] / shard.name
+        shutil.move(shard, moved)
+        shard.symlink_to(moved)
+    code, out, err = logits(shards[0], "--memory", f"{LEAST}M")
+    check(code == 0 and out == right and len(right) > 100, f"shards on two drives: {err[:300]}")
+    os.truncate(folders[1] / shards[1].name, 5000)
+    check(logits(shards[0], "--memory", f"{LEAST}M")[0] == 5, "a shard that is cut")
+
+
 # --- Other file systems --------------------------------------------------------------------------
 
 
@@ -394,7 +447,7 @@ with tempfile.TemporaryDirectory() as work:
     WHOLE = logits(STORED)[1]
     check(len(WHOLE) > 1000, "logits to compare with")
     for part in (passing_and_lasting_errors, flipped_bits_of_the_store, flipped_bits_outside_the_store,
-                 changed_files, a_disk_that_slows_down, through_a_file_system, other_file_systems):
+                 changed_files, a_disk_that_slows_down, through_a_file_system, mirrors, shards_on_drives, other_file_systems):
         started = time.monotonic()
         part()
         print(f"{part.__name__}: {time.monotonic() - started:.1f} s", flush=True)

@@ -63,6 +63,7 @@ inline constexpr Option kGenerateOptions[] = {
     kKvOption,
     kMemoryOption,
     kReadsOption,
+    kMirrorOption,
     {"--speculate", 0, OptionKind::kText, "KIND",
      "auto or off; ngram, draft and mtp are not there yet"},
     {"--draft", 0, OptionKind::kText, "MODEL", "draft model", false},

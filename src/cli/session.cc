@@ -99,6 +99,11 @@ Result<runtime::MemoryPlan> load_weights(Context& context, const Arguments& argu
                                          Machine& machine, bool read_ahead) {
   workload.threads = machine.pool->size();
   const io::ReadBackend backend = TRY(read_backend(arguments));
+  std::vector<std::string> mirrors;
+  const std::string folders = arguments.text_or("--mirror", "");
+  for (const std::string_view folder : base::split(folders, ',')) {
+    if (!folder.empty()) mirrors.emplace_back(folder);
+  }
   const runtime::Budget budget = TRY(memory_budget(arguments));
   runtime::MemoryPlan plan = TRY(runtime::plan_memory(model, workload, budget));
   if (plan.streams() && !arguments.has("--memory")) {
@@ -115,6 +120,7 @@ Result<runtime::MemoryPlan> load_weights(Context& context, const Arguments& argu
                                         .expert_bytes = plan.expert_slots,
                                         .backend = backend,
                                         .read_ahead = read_ahead,
+                                        .mirrors = std::move(mirrors),
                                         .clock = &context.clock}}));
   return plan;
 }
@@ -170,6 +176,13 @@ std::string streaming_lines(const runtime::MemoryPlan& plan, const runtime::Weig
         base::human_bytes(statistics.bytes_read), statistics.reads, statistics.retries);
   }
   return lines;
+}
+
+void write_notes(Context& context, const runtime::WeightStore& weights) {
+  if (weights.ring() == nullptr) return;
+  for (const std::string& note : weights.ring()->take_notes()) {
+    context.err.write(fmt::format("note: {}\n", note));
+  }
 }
 
 Result<LoadedEvaluator> load_evaluator(Context& context, const Arguments& arguments,

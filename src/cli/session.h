@@ -36,6 +36,10 @@ inline constexpr Option kMemoryOption{
     "default auto: 80 % of what is left"};
 inline constexpr Option kReadsOption{"--reads", 0, OptionKind::kText, "KIND",
                                      "how streamed weights are read: auto, io_uring or threads"};
+inline constexpr Option kMirrorOption{
+    "--mirror", 0, OptionKind::kText, "DIR[,DIR]",
+    "folders on other drives with a copy of the model's file under its own name; weights are read "
+    "from all of them"};
 inline constexpr Option kJsonOption{"--json", 0, OptionKind::kFlag, "", "one JSON value on stdout"};
 inline constexpr Option kOfflineOption{"--offline", 0, OptionKind::kFlag, "",
                                        "contact nothing, whatever is missing"};
@@ -87,6 +91,9 @@ struct LoadedEvaluator {
 Result<LoadedEvaluator> load_evaluator(Context& context, const Arguments& arguments,
                                        runtime::Model& model, Machine& machine, ops::CacheType type,
                                        uint64_t context_length, size_t slice);
+
+/// Says which drives of --mirror were given up.
+void write_notes(Context& context, const runtime::WeightStore& weights);
 
 Result<ops::CacheType> cache_type(const Arguments& arguments, ops::CacheType otherwise);
 

@@ -76,8 +76,10 @@ class ReadQueue {
 
 struct ReadQueueOptions {
   size_t depth = 16;
+  /// Drives that reads go to: backends with threads have enough for each.
+  size_t drives = 1;
   /// Where reads will go, if it is one block: some backends register it with the kernel. Advice.
-  std::span<std::byte> memory;
+  std::span<std::byte> memory = {};
 };
 
 enum class ReadBackend {

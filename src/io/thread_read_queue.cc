@@ -12,16 +12,18 @@ namespace freehold::io {
 
 namespace {
 
-/// More threads than this have not been seen to make a disk faster.
+/// More threads than this have not been seen to make one disk faster.
 constexpr size_t kThreadsMax = 8;
 
 class ThreadReadQueue final : public ReadQueue {
  public:
-  explicit ThreadReadQueue(ReadQueueOptions options) : depth_(std::max<size_t>(1, options.depth)) {}
+  explicit ThreadReadQueue(ReadQueueOptions options)
+      : depth_(std::max<size_t>(1, options.depth)),
+        threads_(std::min(depth_, kThreadsMax * std::max<size_t>(1, options.drives))) {}
 
   const char* name() const override { return "threads"; }
   size_t depth() const override { return depth_; }
-  size_t serving_threads() const override { return std::min(depth_, kThreadsMax); }
+  size_t serving_threads() const override { return threads_; }
 
   Status submit(const QueuedRead& read) override {
     {
@@ -91,6 +93,7 @@ class ThreadReadQueue final : public ReadQueue {
   }
 
   const size_t depth_;
+  const size_t threads_;
   std::mutex lock_;
   std::condition_variable work_;
   std::condition_variable done_;

@@ -34,6 +34,7 @@ constexpr Option kOptions[] = {
     kKvOption,
     kMemoryOption,
     kReadsOption,
+    kMirrorOption,
     {"--no-read-ahead", 0, OptionKind::kFlag, "",
      "read streamed weights only when they are wanted: what reading ahead is worth"},
     kJsonOption,
@@ -340,6 +341,7 @@ Status run(Context& context, const Arguments& arguments) {
                                    !TRY(arguments.flag("--no-read-ahead"))));
   const auto bench = TRY(Bench::create(context, *model, *machine, workload, report.memory));
   TRY(measure(*bench, plan, model->weights(), report));
+  write_notes(context, model->weights());
   if (!report.memory.streams()) {
     report.bandwidth = TRY(device::measure_bandwidth(*machine->pool, machine->account,
                                                      context.clock, kBandwidthBlock));

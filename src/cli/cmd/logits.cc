@@ -21,6 +21,7 @@ constexpr Option kOptions[] = {
     kKvOption,
     kMemoryOption,
     kReadsOption,
+    kMirrorOption,
     kJsonOption,
 };
 
@@ -108,6 +109,7 @@ Status run(Context& context, const Arguments& arguments) {
       tokens, all ? 0 : tokens.size() - 1,
       [&](size_t, std::span<const float> row) { return sink->row(row); }));
   TRY(sink->finish());
+  write_notes(context, model->weights());
   if (arguments.has("--output") && TRY(arguments.flag("--json"))) {
     std::string out;
     base::JsonWriter(out)

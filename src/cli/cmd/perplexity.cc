@@ -23,6 +23,7 @@ constexpr Option kOptions[] = {
     kKvOption,
     kMemoryOption,
     kReadsOption,
+    kMirrorOption,
     kJsonOption,
 };
 
@@ -110,6 +111,7 @@ Status run(Context& context, const Arguments& arguments) {
   const auto model = TRY(runtime::Model::open(std::move(file)));
   const auto loaded = TRY(load_evaluator(context, arguments, *model, *machine, type, length, 0));
   const Tally tally = TRY(measure(context, *loaded.evaluator, text, length, chunks));
+  write_notes(context, model->weights());
   if (!std::isfinite(tally.perplexity())) {
     return Error{ErrorCode::kFailed, "the perplexity is beyond what a number can say",
                  "the text and the model do not fit each other at all"};

@@ -81,6 +81,7 @@ Status answer_once(Context& context, const Arguments& arguments, Generator& gene
   const Answer answer =
       TRY(generator.answer(messages, [&](std::string_view piece) { printer(piece); }));
   printer.end_line();
+  write_notes(context, generator.model().weights());
   if (TRY(arguments.flag("--verbose"))) print_statistics(context, answer, generator);
   if (answer.text.empty() && !answer.interrupted) context.out.write("\n");
   if (answer.interrupted) return Error{ErrorCode::kInterrupted, {}, {}};
@@ -166,6 +167,7 @@ class Chat {
     Printer printer(context_.out);
     auto result = generator_.answer(messages_, [&](std::string_view piece) { printer(piece); });
     printer.end_line();
+    write_notes(context_, generator_.model().weights());
     if (!result.ok()) {
       // The conversation goes on without this message: too long is no reason to lose the rest.
       messages_.pop_back();

@@ -255,6 +255,8 @@ struct StoredModel {
   device::MemoryAccount account;
   std::unique_ptr<device::WorkerPool> pool;
   std::unique_ptr<Model> model;
+  std::vector<std::string> mirrors;
+  std::vector<float> logits;
 
   explicit StoredModel(bool in_store = true) {
     pool = MUST(device::WorkerPool::create({.threads = 2, .pin = false}));
@@ -273,14 +275,18 @@ struct StoredModel {
   Status use(uint64_t sixteenths, uint64_t row = 0) {
     WeightLayout layout = model->layout(kPanelBytesMin);
     layout.pin_at_most(layout.bytes() / 16 * sixteenths);
-    TRY(model->load_weights(layout, {account, *pool, nullptr, &disk, {.ring_bytes = 1 << 20}}));
+    TRY(model->load_weights(
+        layout, {account, *pool, nullptr, &disk, {.ring_bytes = 1 << 20, .mirrors = mirrors}}));
     auto evaluator = TRY(Evaluator::create({.model = *model,
                                             .pool = *pool,
                                             .account = account,
                                             .isa = device::best_isa(),
                                             .context = 4}));
     const TokenId tokens[] = {static_cast<TokenId>(row), 3};
-    return evaluator->evaluate(tokens, 1, [](size_t, std::span<const float>) { return Status{}; });
+    return evaluator->evaluate(tokens, 1, [this](size_t, std::span<const float> scores) {
+      logits.assign(scores.begin(), scores.end());
+      return Status{};
+    });
   }
 };
 
@@ -344,6 +350,52 @@ TEST(StoredModel, AFileThatChangesBetweenItsHeaderAndItsWeightsIsRefused) {
     stored.disk.overwrite(StoredModel::kPath, tensor.offset, "x");
     EXPECT_EQ(stored.use(16).error().code, ErrorCode::kDamaged);
   }
+}
+
+TEST(StoredModel, MirrorsGiveTheSameBitsAndServeWhereTheModelsOwnDriveFails) {
+  StoredModel stored;
+  stored.use(16).value();
+  const std::vector<float> right = stored.logits;
+  const std::string content = stored.disk.content(StoredModel::kPath);
+  stored.disk.put("/b/m.gguf", content);
+  stored.disk.put("/c/m.gguf", content);
+  stored.mirrors = {"/b", "/c"};
+  for (const uint64_t sixteenths : {16u, 8u, 0u}) {
+    stored.use(sixteenths).value();
+    EXPECT_EQ(stored.logits, right);
+  }
+  // Its own copy gives wrong bytes everywhere behind the header; so does one mirror at times.
+  const model::TensorInfo& tensor = *stored.model->file().find("blk.0.ffn_up.weight");
+  for (uint64_t at = tensor.offset; at < content.size(); at += 5000) {
+    stored.disk.flip_on_the_way(StoredModel::kPath, at, 1);
+    if (at % 3 == 0) stored.disk.flip_on_the_way("/b/m.gguf", at, 1);
+  }
+  for (const uint64_t sixteenths : {16u, 8u, 0u}) {
+    stored.use(sixteenths).value();
+    EXPECT_EQ(stored.logits, right);
+  }
+}
+
+TEST(StoredModel, WhatIsNoMirrorIsRefusedByName) {
+  StoredModel stored;
+  const std::string content = stored.disk.content(StoredModel::kPath);
+  stored.mirrors = {"/absent"};
+  EXPECT_EQ(stored.use(8).error().code, ErrorCode::kNotFound);
+  stored.disk.put("/short/m.gguf", content.substr(1));
+  stored.mirrors = {"/short"};
+  EXPECT_EQ(stored.use(8).error().code, ErrorCode::kRefused);
+  std::string other = content;
+  other[50] = static_cast<char>(other[50] ^ 1);
+  stored.disk.put("/other/m.gguf", other);
+  stored.mirrors = {"/other"};
+  const Status status = stored.use(8);
+  EXPECT_EQ(status.error().code, ErrorCode::kDamaged);
+  EXPECT_NE(status.error().message.find("/other/m.gguf"), std::string::npos);
+  // Without the store's checksums nobody could say which copy is right.
+  StoredModel loose(false);
+  loose.disk.put("/b/m.gguf", loose.disk.content(StoredModel::kPath));
+  loose.mirrors = {"/b"};
+  EXPECT_EQ(loose.use(8).error().code, ErrorCode::kRefused);
 }
 
 }  // namespace

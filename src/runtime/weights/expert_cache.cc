@@ -72,7 +72,7 @@ void ExpertCache::drain() {
 }
 
 Status ExpertCache::begin_pass() {
-  TRY(check_identities(options_.sources));
+  TRY(check_files());
   // What a failed pass left behind.
   drain();
   for (Slot& slot : slots_) {
@@ -96,7 +96,7 @@ Status ExpertCache::begin_pass() {
 
 Status ExpertCache::end_pass() {
   if (failure_) return *failure_;
-  return check_identities(options_.sources);
+  return check_files();
 }
 
 void ExpertCache::begin_layer(uint32_t layer, std::span<const ExpertWish> wishes) {
@@ -120,6 +120,17 @@ void ExpertCache::begin_layer(uint32_t layer, std::span<const ExpertWish> wishes
   }
   std::reverse(missing_.begin(), missing_.end());
   start_reads();
+}
+
+size_t ExpertCache::copies() const { return options_.sources[0].copies.size(); }
+
+size_t ExpertCache::copy_of(const Slot& slot, const StreamedFile& source) const {
+  return (slot.unit + slot.attempts) % source.copies.size();
+}
+
+Status ExpertCache::check_files() const {
+  // Every byte of mirrored files is checked, and one copy may go.
+  return copies() > 1 ? Status{} : check_identities(options_.sources);
 }
 
 bool ExpertCache::leaves_before(const Slot& a, const Slot& b) const {
@@ -169,11 +180,12 @@ void ExpertCache::submit(Slot& slot) {
   const auto index = static_cast<uint64_t>(&slot - slots_.data());
   for (size_t i = 0; i < pieces_; ++i) {
     const FilePiece piece = piece_of(source(unit[i]), unit[i].range);
-    const Status started = queue_->submit({source(unit[i]).file.get(),
-                                           piece.offset,
-                                           {slot.memory + piece_at(i), piece.bytes},
-                                           piece.needed,
-                                           index * kPiecesMax + i});
+    const Status started =
+        queue_->submit({source(unit[i]).copies[copy_of(slot, source(unit[i]))].file.get(),
+                        piece.offset,
+                        {slot.memory + piece_at(i), piece.bytes},
+                        piece.needed,
+                        index * kPiecesMax + i});
     if (!started.ok()) return fail(slot, started.error());
     ++slot.missing;
     ++in_flight_;
@@ -211,8 +223,9 @@ void ExpertCache::check_arrived() {
     const size_t i = task % pieces_;
     if (slot.error) return;
     const ExpertPiece& piece = options_.units[slot.unit][i];
-    const Status status = check_piece(source(piece), piece_of(source(piece), piece.range),
-                                      piece.range, slot.memory + piece_at(i), slot.sums[i]);
+    const Status status = check_piece(source(piece), copy_of(slot, source(piece)),
+                                      piece_of(source(piece), piece.range), piece.range,
+                                      slot.memory + piece_at(i), slot.sums[i]);
     if (!status.ok()) errors[task] = Error(status.error()).within(std::string(piece.tensor));
   });
   std::vector<Slot*> checked;
@@ -236,7 +249,7 @@ void ExpertCache::settle(Slot& slot) {
   if (!slot.error) {
     seen_[slot.unit] = true;
     slot.state = State::kReady;
-  } else if (slot.attempts < kReadAttemptsMax && !failed()) {
+  } else if (slot.attempts < kReadAttemptsMax * copies() && !failed()) {
     ++statistics_.retries;
     again_.push_back(&slot);
   } else {

@@ -107,6 +107,10 @@ class ExpertCache {
 
   Status start();
   size_t piece_at(size_t piece) const { return piece * piece_bytes_; }
+  size_t copies() const;
+  /// Which copy of its files a slot's piece is read from: another one at every attempt.
+  size_t copy_of(const Slot& slot, const StreamedFile& source) const;
+  Status check_files() const;
   const StreamedFile& source(const ExpertPiece& piece) const {
     return options_.sources[piece.file];
   }

@@ -45,7 +45,8 @@ struct Rig {
     disk.put("/m", content);
     file = MUST(disk.open("/m"));
     std::vector<StreamedFile> sources;
-    sources.push_back({MUST(file->open_direct()), file->opened_as(), nullptr});
+    sources.emplace_back();
+    sources[0].copies.push_back({MUST(file->open_direct()), file->opened_as()});
     if (checksums) {
       io::PanelChecksumBuilder builder;
       builder.add(std::as_bytes(std::span(content.data(), content.size())));

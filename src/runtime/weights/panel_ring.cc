@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/check.h"
@@ -45,9 +46,11 @@ Status PanelRing::start() {
   slots_ = std::vector<Slot>(slots);
   for (size_t i = 0; i < slots; ++i) slots_[i].memory = start + i * slot_bytes_;
   first_seen_.resize(options_.panels.size());
-  queue_ = TRY(options_.files.make_read_queue(
-      options_.backend,
-      {.depth = std::min(slots, options_.depth_max), .memory = {start, slots * slot_bytes_}}));
+  drives_ = Drives(options_.sources[0].copies.size());
+  queue_ = TRY(options_.files.make_read_queue(options_.backend,
+                                              {.depth = std::min(slots, options_.depth_max),
+                                               .drives = drives_.count(),
+                                               .memory = {start, slots * slot_bytes_}}));
   for (size_t i = 0; i < queue_->serving_threads(); ++i) {
     threads_.push_back(TRY(device::Thread::create(fmt::format("read {}", i + 1),
                                                   [queue = queue_.get()] { queue->serve(); })));
@@ -83,7 +86,10 @@ uint64_t PanelRing::bytes_per_pass(bool with_output) const {
 
 bool PanelRing::is_direct() const {
   return std::all_of(options_.sources.begin(), options_.sources.end(),
-                     [](const StreamedFile& source) { return source.file->is_direct(); });
+                     [](const StreamedFile& source) {
+                       return std::all_of(source.copies.begin(), source.copies.end(),
+                                          [](const auto& copy) { return copy.file->is_direct(); });
+                     });
 }
 
 PanelRing::Statistics PanelRing::statistics() const {
@@ -101,8 +107,44 @@ DiskHealth::Report PanelRing::disk_health() const {
 
 // --- The pass's side -----------------------------------------------------------------------------
 
+Status PanelRing::check_drives() {
+  for (size_t drive = 0; drive < drives_.count(); ++drive) {
+    {
+      const std::lock_guard held(lock_);
+      if (!drives_.is_live(drive)) continue;
+    }
+    const Status same = check_identities(options_.sources, drive);
+    if (same.ok()) continue;
+    const std::lock_guard held(lock_);
+    if (!drives_.is_live(drive)) continue;
+    if (!drives_.drop(drive)) return same;
+    note_dropped(drive, same.error());
+  }
+  return {};
+}
+
+void PanelRing::note_dropped(size_t drive, const Error& why) {
+  const std::string& path = options_.sources[0].copies[drive].file->path();
+  notes_.push_back(fmt::format(
+      "{} is not read any more, {} left: {}", path,
+      drives_.live() == 1 ? "one copy is" : fmt::format("{} copies are", drives_.live()),
+      why.message));
+  // What all drives did together says nothing about what the others can do.
+  health_ = DiskHealth();
+}
+
+std::vector<std::string> PanelRing::take_notes() {
+  const std::lock_guard held(lock_);
+  return std::exchange(notes_, {});
+}
+
+size_t PanelRing::drives_live() const {
+  const std::lock_guard held(lock_);
+  return drives_.live();
+}
+
 Status PanelRing::begin_pass(bool with_output) {
-  TRY(check_identities(options_.sources));
+  TRY(check_drives());
   std::unique_lock held(lock_);
   // What failed between passes, reading ahead, gets a fresh chance.
   if (broken_ || failure_) {
@@ -162,7 +204,7 @@ void PanelRing::release(uint32_t index, uint64_t rows) {
 }
 
 Status PanelRing::end_pass(bool completed) {
-  Status unchanged = check_identities(options_.sources);
+  Status unchanged = check_drives();
   const std::lock_guard held(lock_);
   broken_ = !completed || failed();
   if (failed()) return *failure_;
@@ -227,11 +269,13 @@ bool PanelRing::next_is_known() {
 Status PanelRing::submit(Slot& slot) {
   const StreamedPanel& panel = options_.panels[slot.panel];
   const FilePiece wanted = piece(panel);
-  TRY(queue_->submit({options_.sources[panel.file].file.get(),
+  slot.drive = drives_.choose(slot.attempts > 1 ? slot.drive : Drives::kNone);
+  TRY(queue_->submit({options_.sources[panel.file].copies[slot.drive].file.get(),
                       wanted.offset,
                       {slot.memory, wanted.bytes},
                       wanted.needed,
                       static_cast<uint64_t>(&slot - slots_.data())}));
+  drives_.started(slot.drive);
   count_in_flight(1);
   return {};
 }
@@ -283,6 +327,7 @@ void PanelRing::fail(uint64_t number, Error error) {
 
 void PanelRing::finish(const io::FinishedRead& finished) {
   Slot& slot = slots_[finished.tag];
+  drives_.finished(slot.drive);
   count_in_flight(-1);
   ++statistics_.reads;
   const size_t bytes = piece(options_.panels[slot.panel]).needed;
@@ -316,11 +361,13 @@ Status PanelRing::compare_with_before(const Slot& slot) {
 void PanelRing::settle(Slot& slot, Status status) {
   const StreamedPanel& panel = options_.panels[slot.panel];
   if (status.ok()) status = compare_with_before(slot);
+  if (!status.ok() && drives_.failed(slot.drive)) note_dropped(slot.drive, status.error());
   if (status.ok()) {
+    drives_.succeeded(slot.drive);
     slot.rows = slot.memory + (panel.offset - piece(panel).offset);
     slot.rows_left.store(panel.rows, std::memory_order_relaxed);
     slot.ready.store(slot.number, std::memory_order_release);
-  } else if (slot.attempts < kReadAttemptsMax && failed_number_ == kNothing) {
+  } else if (slot.attempts < kReadAttemptsMax * drives_.count() && failed_number_ == kNothing) {
     ++slot.attempts;
     ++statistics_.retries;
     again_.push_back(&slot);
@@ -333,7 +380,7 @@ void PanelRing::settle(Slot& slot, Status status) {
 
 Status PanelRing::check(Slot& slot) {
   const StreamedPanel& panel = options_.panels[slot.panel];
-  return check_piece(options_.sources[panel.file], piece(panel),
+  return check_piece(options_.sources[panel.file], slot.drive, piece(panel),
                      {panel.offset, panel.bytes, panel.rows, panel.format}, slot.memory, slot.sum);
 }
 

@@ -25,6 +25,7 @@
 #include "device/thread.h"
 #include "io/file.h"
 #include "runtime/weights/disk_health.h"
+#include "runtime/weights/drives.h"
 #include "runtime/weights/weight_reading.h"
 
 namespace freehold::runtime {
@@ -88,6 +89,9 @@ class PanelRing {
   size_t slots() const { return slots_.size(); }
   size_t depth() const { return queue_->depth(); }
   size_t slot_bytes() const { return slot_bytes_; }
+  size_t drives_live() const;
+  /// One sentence for every drive that was given up since the last call.
+  std::vector<std::string> take_notes();
   /// Bytes that a pass reads, aligned as they will be.
   uint64_t bytes_per_pass(bool with_output) const;
 
@@ -103,6 +107,7 @@ class PanelRing {
     uint64_t number = 0;              // what is being read into it; under lock_
     uint32_t panel = 0;
     uint32_t attempts = 0;
+    size_t drive = 0;  // that it was last read from
     uint32_t sum = 0;  // CRC32C of the rows, where nothing else vouches for them
   };
 
@@ -120,6 +125,10 @@ class PanelRing {
   Slot* take_unchecked();
   /// Whether the bytes are what they should be, as far as one reading tells; without lock_.
   Status check(Slot& slot);
+  /// Gives up drives whose files changed; the error of the last one that is left.
+  Status check_drives();
+  /// With lock_ held.
+  void note_dropped(size_t drive, const Error& why);
   /// Whether they are what they were; with lock_ held, as two slots may hold one panel of two
   /// passes.
   Status compare_with_before(const Slot& slot);
@@ -164,6 +173,8 @@ class PanelRing {
   std::vector<Slot*> again_;      // to be read again
   Statistics statistics_;
   DiskHealth health_;
+  Drives drives_{1};
+  std::vector<std::string> notes_;
 
   std::vector<device::Thread> threads_;  // last: joined before what they use goes away
 };

@@ -38,13 +38,20 @@ struct Rig {
   io::PanelChecksums table;
   std::unique_ptr<PanelRing> ring;
 
-  explicit Rig(size_t slots = 6, bool checksums = false, bool read_ahead = true,
-               size_t threads = 3) {
+  explicit Rig(size_t slots = 6, bool checksums = false, bool read_ahead = true, size_t threads = 3,
+               size_t mirrors = 0) {
     pool = MUST(device::WorkerPool::create({.threads = threads, .pin = false}));
     disk.put("/m", content);
     file = MUST(disk.open("/m"));
     std::vector<StreamedFile> sources;
-    sources.push_back({MUST(file->open_direct()), file->opened_as(), nullptr});
+    sources.emplace_back();
+    sources[0].copies.push_back({MUST(file->open_direct()), file->opened_as()});
+    for (size_t i = 0; i < mirrors; ++i) {
+      const std::string path = mirror(i);
+      disk.put(path, content);
+      const auto copy = MUST(disk.open(path));
+      sources[0].copies.push_back({MUST(copy->open_direct()), copy->opened_as()});
+    }
     if (checksums) {
       io::PanelChecksumBuilder builder;
       builder.add(std::as_bytes(std::span(content.data(), content.size())));
@@ -66,6 +73,8 @@ struct Rig {
                                    .depth_max = 4,
                                    .read_ahead = read_ahead}));
   }
+
+  static std::string mirror(size_t index) { return "/drive" + std::to_string(index + 1) + "/m"; }
 
   /// One pass by the pool; the number of panels whose bytes were wrong.
   Status pass(bool with_output, size_t* wrong = nullptr) {
@@ -217,6 +226,102 @@ TEST(PanelRing, EndsWithReadsInFlight) {
   for (int i = 0; i < 20; ++i) {
     Rig rig;
     if (i % 2 == 0) rig.ring->begin_pass(true).value();
+  }
+}
+
+struct Mirrored : Rig {
+  explicit Mirrored(size_t mirrors = 1, size_t slots = 6) : Rig(slots, true, true, 3, mirrors) {}
+};
+
+TEST(MirroredRing, ReadsEveryCopyAndAlwaysTheFile) {
+  Mirrored rig(2);
+  for (uint64_t round = 0; round < 8; ++round) {
+    rig.disk.set_read_order(round);
+    size_t wrong = 0;
+    rig.pass(round % 2 == 0, &wrong).value();
+    EXPECT_EQ(wrong, 0u);
+  }
+  EXPECT_EQ(rig.ring->drives_live(), 3u);
+  EXPECT_TRUE(rig.ring->take_notes().empty());
+  EXPECT_EQ(rig.ring->statistics().retries, 0u);
+}
+
+TEST(MirroredRing, ADriveThatFailsIsGivenUpInTheMiddleOfAPass) {
+  for (const std::string path : {"/m", "/drive1/m"}) {
+    Mirrored rig;
+    rig.pass(true).value();
+    if (path == "/m") {
+      // Its path is part of the other's, so that a rule cannot mean it alone.
+      rig.disk.truncate(path, 100).value();
+    } else {
+      rig.disk.fail({.path_contains = path, .skip = 2, .times = 1'000'000});
+    }
+    for (int i = 0; i < 3; ++i) {
+      size_t wrong = 0;
+      rig.pass(true, &wrong).value();
+      EXPECT_EQ(wrong, 0u);
+    }
+    EXPECT_EQ(rig.ring->drives_live(), 1u) << path;
+    const auto notes = rig.ring->take_notes();
+    ASSERT_EQ(notes.size(), 1u);
+    EXPECT_TRUE(notes[0].starts_with(path + " is not read any more, one copy is left")) << notes[0];
+    EXPECT_TRUE(rig.ring->take_notes().empty());
+  }
+}
+
+TEST(MirroredRing, AWrongCopyIsNeverUsed) {
+  Mirrored rig;
+  for (size_t panel = 0; panel < kPanels; ++panel) {
+    rig.disk.flip_on_the_way(Rig::mirror(0), kFirstByte + panel * kPanelBytes + 9, 2);
+  }
+  for (int i = 0; i < 4; ++i) {
+    size_t wrong = 0;
+    rig.pass(true, &wrong).value();
+    EXPECT_EQ(wrong, 0u);
+  }
+  EXPECT_EQ(rig.ring->drives_live(), 1u);
+}
+
+TEST(MirroredRing, AMirrorThatChangesIsGivenUpAndPassesGoOn) {
+  Mirrored rig;
+  rig.pass(true).value();
+  rig.disk.overwrite(Rig::mirror(0), kFirstByte, "x");
+  for (int i = 0; i < 3; ++i) {
+    size_t wrong = 0;
+    rig.pass(true, &wrong).value();
+    EXPECT_EQ(wrong, 0u);
+  }
+  EXPECT_EQ(rig.ring->drives_live(), 1u);
+  // The last one is not given up: its change fails the pass, as without mirrors.
+  rig.disk.overwrite("/m", kFirstByte, "x");
+  EXPECT_EQ(rig.pass(true).error().code, ErrorCode::kDamaged);
+}
+
+TEST(MirroredRing, WhereAllDrivesFailThePassFailsAndTheNextStartsAnew) {
+  Mirrored rig(2);
+  rig.pass(true).value();
+  rig.disk.fail({.path_contains = "m", .times = 1'000'000});
+  // What the ring read before is whole; the pass after that reads everything again.
+  const Status first = rig.pass(true);
+  const Status second = rig.pass(true);
+  EXPECT_FALSE(first.ok() && second.ok());
+  EXPECT_EQ(rig.ring->drives_live(), 1u);
+  rig.disk.clear_faults();
+  size_t wrong = 0;
+  for (int i = 0; i < 3; ++i) rig.pass(true, &wrong).value();
+  EXPECT_EQ(wrong, 0u);
+}
+
+TEST(MirroredRing, RandomErrorsOnOneDriveFailNoPass) {
+  Mirrored rig(1, 12);
+  base::RandomStream random(7);
+  for (uint64_t round = 1; round < 40; ++round) {
+    rig.disk.clear_faults();
+    rig.disk.fail({.path_contains = "drive1", .skip = random.below(30), .times = random.below(3)});
+    rig.disk.set_read_order(round);
+    size_t wrong = 0;
+    rig.pass(round % 3 != 0, &wrong).value();
+    EXPECT_EQ(wrong, 0u);
   }
 }
 

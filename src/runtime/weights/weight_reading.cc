@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "runtime/weights/weight_layout.h"
 
 namespace freehold::runtime {
 
@@ -36,25 +37,68 @@ Result<std::optional<io::PanelChecksums>> recorded_checksums(io::FileSystem& fil
   return std::optional(*std::move(read));
 }
 
+/// `file`'s copy in `folder`, checked as far as its size goes.
+Result<std::unique_ptr<io::ReadableFile>> open_copy(const io::ReadableFile& file,
+                                                    io::FileSystem& files,
+                                                    const std::string& folder) {
+  const std::string& path = file.path();
+  const size_t slash = path.find_last_of('/');
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  auto copy = TRY(files.open(fmt::format("{}/{}", folder, name)));
+  if (copy->size() == file.size()) return copy;
+  return Error{
+      ErrorCode::kRefused,
+      fmt::format("{} has {} bytes and {} has {}", copy->path(), copy->size(), path, file.size()),
+      "a mirror holds the same file under the same name; copy it again"};
+}
+
 }  // namespace
 
-Result<std::vector<WeightSource>> open_sources(const model::GgufModel& file,
-                                               io::FileSystem* files) {
+Status WeightSource::check_unchanged() const {
+  return mirrors.empty() ? file->check_unchanged() : Status{};
+}
+
+Result<std::vector<WeightSource>> open_sources(const model::GgufModel& file, io::FileSystem* files,
+                                               std::span<const std::string> mirrors) {
   std::vector<WeightSource> sources;
   for (const auto& shard : file.shards()) {
-    WeightSource source{shard.get(), std::nullopt};
+    WeightSource source;
+    source.file = shard.get();
     if (files != nullptr) {
       source.checksums = TRY(recorded_checksums(*files, shard->path(), shard->size()));
+    }
+    if (!mirrors.empty() && !source.checksums) {
+      return Error{ErrorCode::kRefused,
+                   fmt::format("{} has no checksums, so nobody could tell which of its copies is "
+                               "right",
+                               shard->path()),
+                   "import it (freehold import FILE NAME) and mirror what is in the store"};
+    }
+    for (const std::string& folder : mirrors) {
+      source.mirrors.push_back(TRY(open_copy(*shard, *files, folder)));
     }
     sources.push_back(std::move(source));
   }
   return sources;
 }
 
-Status read_weights(const WeightSource& source, uint64_t offset, std::span<std::byte> into) {
+Status read_copy(const WeightSource& source, size_t copy, uint64_t offset,
+                 std::span<std::byte> into) {
   Status status;
   for (uint32_t attempt = 0; attempt < kReadAttemptsMax; ++attempt) {
-    status = io::read_checked(*source.file, source.table(), offset, into);
+    status = io::read_checked(source.copy(copy), source.table(), offset, into);
+    if (status.ok()) break;
+  }
+  return status;
+}
+
+Status read_weights(const WeightSource& source, uint64_t offset, std::span<std::byte> into) {
+  // Neighbours come from different drives.
+  const uint64_t first = offset / kPanelBytesMax;
+  Status status;
+  for (uint64_t attempt = 0; attempt < kReadAttemptsMax * source.copies(); ++attempt) {
+    io::ReadableFile& copy = source.copy(static_cast<size_t>((first + attempt) % source.copies()));
+    status = io::read_checked(copy, source.table(), offset, into);
     if (status.ok()) break;
   }
   return status;
@@ -63,40 +107,49 @@ Status read_weights(const WeightSource& source, uint64_t offset, std::span<std::
 Result<std::vector<StreamedFile>> open_streamed(std::span<const WeightSource> sources) {
   std::vector<StreamedFile> streamed;
   for (const WeightSource& source : sources) {
-    auto direct = TRY(source.file->open_direct());
-    streamed.push_back({std::move(direct), source.file->opened_as(), source.table()});
+    StreamedFile file;
+    file.checksums = source.table();
+    for (size_t i = 0; i < source.copies(); ++i) {
+      auto direct = TRY(source.copy(i).open_direct());
+      file.copies.push_back({std::move(direct), source.copy(i).opened_as()});
+    }
+    streamed.push_back(std::move(file));
   }
   return streamed;
 }
 
-Status check_identities(std::span<const StreamedFile> sources) {
+Status check_identities(std::span<const StreamedFile> sources, size_t copy) {
   for (const StreamedFile& source : sources) {
-    if (TRY(source.file->identity()) == source.identity) continue;
+    const StreamedFile::Copy& asked = source.copies[copy];
+    if (TRY(asked.file->identity()) == asked.identity) continue;
     return Error{ErrorCode::kDamaged,
-                 fmt::format("{} changed while it was in use", source.file->path()),
+                 fmt::format("{} changed while it was in use", asked.file->path()),
                  "start again once nothing writes to it"};
   }
   return {};
 }
 
 FilePiece piece_of(const StreamedFile& source, const RowRange& range) {
-  uint64_t step = source.file->alignment();
+  uint64_t step = 0;
+  for (const StreamedFile::Copy& copy : source.copies) {
+    step = std::max<uint64_t>(step, copy.file->alignment());
+  }
   if (source.checksums != nullptr) step = std::max<uint64_t>(step, io::kChecksumUnitBytes);
   const uint64_t begin = range.offset / step * step;
   const uint64_t end = base::align_up(range.offset + range.bytes, step);
   return {begin, static_cast<size_t>(end - begin),
-          static_cast<size_t>(std::min(end, source.identity.size) - begin)};
+          static_cast<size_t>(std::min(end, source.size()) - begin)};
 }
 
 uint64_t piece_bytes_max(uint64_t bytes) {
   return base::align_up<uint64_t>(bytes, io::kChecksumUnitBytes) + io::kChecksumUnitBytes;
 }
 
-Status check_piece(const StreamedFile& source, const FilePiece& piece, const RowRange& range,
-                   const std::byte* memory, uint32_t& sum) {
+Status check_piece(const StreamedFile& source, size_t copy, const FilePiece& piece,
+                   const RowRange& range, const std::byte* memory, uint32_t& sum) {
   const std::span<const std::byte> bytes(memory, piece.needed);
   if (source.checksums != nullptr) {
-    TRY(io::check_units(*source.checksums, piece.offset, bytes, source.file->path()));
+    TRY(io::check_units(*source.checksums, piece.offset, bytes, source.copies[copy].file->path()));
   }
   const auto rows = bytes.subspan(range.offset - piece.offset, range.bytes);
   if (source.checksums == nullptr) sum = base::crc32c(rows);
@@ -113,7 +166,7 @@ Status check_piece(const StreamedFile& source, const FilePiece& piece, const Row
 Error reads_differently(const StreamedFile& source, const RowRange& range) {
   return Error{ErrorCode::kDamaged,
                fmt::format("{} reads differently than before in the {} bytes from byte {}",
-                           source.file->path(), range.bytes, range.offset),
+                           source.copies[0].file->path(), range.bytes, range.offset),
                "the disk, its cable or memory may be failing; check them, then the file"};
 }
 

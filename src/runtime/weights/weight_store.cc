@@ -50,7 +50,7 @@ Result<std::unique_ptr<WeightStore>> WeightStore::load(const model::GgufModel& f
                                                        const WeightLayout& layout,
                                                        Options options) {
   auto store = std::make_unique<WeightStore>();
-  store->sources_ = TRY(open_sources(file, options.files));
+  store->sources_ = TRY(open_sources(file, options.files, options.streaming.mirrors));
   TRY(store->check_headers(file));
   TRY(store->place(file, specs, layout));
   uint64_t total = 0;
@@ -65,7 +65,7 @@ Result<std::unique_ptr<WeightStore>> WeightStore::load(const model::GgufModel& f
   store->place_panels(layout, streamed);
   TRY(store->read_pinned(options));
   // Whoever wrote to a file while it was being loaded spoilt what nobody else vouches for.
-  for (const WeightSource& source : store->sources_) TRY(source.file->check_unchanged());
+  for (const WeightSource& source : store->sources_) TRY(source.check_unchanged());
   if (!layout.pins_experts()) options.streaming.clock = nullptr;
   if (!streamed.empty()) TRY(store->start_ring(std::move(streamed), options));
   if (!layout.pins_experts()) TRY(store->start_experts(layout, options));
@@ -83,7 +83,10 @@ Status WeightStore::check_headers(const model::GgufModel& file) const {
     if (sources_[shard].table() == nullptr) continue;
     for (uint64_t at = 0; at < ends[shard]; at += piece.size()) {
       const auto bytes = static_cast<size_t>(std::min<uint64_t>(piece.size(), ends[shard] - at));
-      TRY(read_weights(sources_[shard], at, std::span(piece).first(bytes)));
+      // Of every copy: one of another model is found out here.
+      for (size_t copy = 0; copy < sources_[shard].copies(); ++copy) {
+        TRY(read_copy(sources_[shard], copy, at, std::span(piece).first(bytes)));
+      }
     }
   }
   return {};
@@ -296,7 +299,7 @@ Status WeightStore::embedding_row(std::string_view name, uint64_t row, std::span
     const WeightSource& source = sources_[table.tensor->shard];
     TRY(read_weights(source, table.tensor->offset + row * row_bytes, bytes));
     // After the reading, so that a change during it counts.
-    TRY(source.file->check_unchanged());
+    TRY(source.check_unchanged());
     if (format.rows_valid != nullptr && !format.rows_valid(bytes.data(), row_bytes, 1)) {
       return Error{
           ErrorCode::kDamaged,

@@ -65,6 +65,7 @@ struct StreamingOptions {
   size_t depth_max = 32;
   io::ReadBackend backend = io::ReadBackend::kAuto;
   bool read_ahead = true;
+  std::vector<std::string> mirrors = {};  // folders with copies of the model's files
   ExpertCache::Eviction eviction = ExpertCache::Eviction::kLeastFrequent;
   /// To report the disk's rates. Not used beside an expert cache: what experts read then is missing
   /// from the ring's rates, and that would look like a slower disk.
