@@ -12,6 +12,9 @@ namespace {
 /// What norms, attention over short contexts, sampling and the ends of parallel regions add to the
 /// matrices: 4 to 9 % on the real models of the tests, more on the smallest.
 constexpr double kBesideMatrices = 1.06;
+/// What a disk gives beside processors that compute and check, of what it gives beside idle ones:
+/// 0.85 to 0.93 on the machines of bench/history (docs/measurements/streaming.txt).
+constexpr double kBesideComputing = 0.9;
 
 /// Values that a column is multiplied with, from the bytes of the layout.
 double weights_of(const runtime::WeightLayout& layout, bool with_output) {
@@ -49,7 +52,8 @@ double streamed_bytes(const runtime::WeightLayout& layout, bool with_output) {
 }
 
 double disk_seconds(double bytes, const MachineRates& rates) {
-  return bytes == 0 || rates.disk_bytes_per_second <= 0 ? 0 : bytes / rates.disk_bytes_per_second;
+  if (bytes == 0 || rates.disk_bytes_per_second <= 0) return 0;
+  return bytes / (rates.disk_bytes_per_second * kBesideComputing);
 }
 
 }  // namespace

@@ -113,7 +113,8 @@ std::string for_zsh() {
       "    _files\n"
       "  fi\n"
       "}}\n"
-      "if [[ $funcstack[1] == _freehold ]]; then _freehold \"$@\"; else compdef _freehold freehold; fi\n",
+      "if [[ $funcstack[1] == _freehold ]]; then _freehold \"$@\"; else compdef _freehold "
+      "freehold; fi\n",
       kModels);
   return out;
 }
@@ -165,8 +166,9 @@ const Command& completion_command() {
       .usage = "bash|zsh|fish",
       .options = {},
       .description = {},
-      .examples = "  source <(freehold completion bash)\n"
-                  "  freehold completion fish > ~/.config/fish/completions/freehold.fish\n",
+      .examples =
+          "  source <(freehold completion bash)\n"
+          "  freehold completion fish > ~/.config/fish/completions/freehold.fish\n",
       .positional_min = 1,
       .positional_max = 1,
       .run = run};
