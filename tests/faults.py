@@ -256,11 +256,14 @@ def changed_files():
 def a_disk_that_slows_down():
     """Throttling is said, with the right answer beside it; a run that is short says nothing of it."""
     words = answer_words(STORED)[1:]
-    words[words.index("-n") + 1] = "85"
-    right = run(*words)[1]
-    code, out, err = run(*words, "--verbose", faults="slow us=8000 skip=6000", model=STORED)
+    words[words.index("-n") + 1] = "40"
+    _, right, err = run(*words, "--verbose")
+    reads = int(re.search(r"read in (\d+) reads", err).group(1))
+    # The last 60 % take 12 seconds by five reads at a time, longer by fewer.
+    skip, slow = 2 * reads // 5, 5 * 12_000_000 // (3 * reads // 5)
+    code, out, err = run(*words, "--verbose", faults=f"slow us={slow} skip={skip}", model=STORED)
     check(code == 0 and out == right and "throttled" in err, f"a throttled disk: exit {code}: {err}")
-    print(*(line for line in err.splitlines() if line.startswith("disk: ")), sep="\n")
+    print(*(line for line in err.splitlines() if line.startswith(("disk: ", "streamed: "))), sep="\n")
     code, out, err = run(*words[:-2], "--memory", f"{LEAST_RUN}M", "-n", 4, "--verbose")
     check(code == 0 and "throttled" not in err and "disk: not rated" in err, f"a short run: {err}")
 

@@ -70,7 +70,7 @@ Check huge_pages() {
 }
 
 Check io_uring(Context& context) {
-  const auto queue = context.files.make_read_queue(io::ReadBackend::kUring, {4, {}});
+  const auto queue = context.files.make_read_queue(io::ReadBackend::kUring, {.depth = 4});
   if (queue.ok()) return {"io_uring", State::kOk, "usable"};
   return {"io_uring", State::kWarning, queue.error().message,
           "threads read instead; allow io_uring in the container's profile to stream faster"};
