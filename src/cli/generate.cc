@@ -89,10 +89,14 @@ const char* Answer::why() const {
   }
 }
 
-Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arguments& arguments,
+Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arguments& asked,
                                                      const std::string& name, Machine& machine) {
   auto generator = std::make_unique<Generator>(context, machine);
-  auto file = TRY(open_model_file(context, name));
+  NamedModel named = TRY(open_named_model(context, name));
+  TRY(admit_use(context, asked, name, named));
+  generator->settings_ = std::move(named.found.settings);
+  const Arguments arguments = TRY(generator->with_settings(asked));
+  auto file = std::move(named.file);
   generator->tokenizer_ = TRY(model::Tokenizer::create(file->metadata()));
   TRY(apply_file_defaults(file->metadata(), generator->sampling_));
   TRY(generator->read_options(arguments));
@@ -129,6 +133,31 @@ Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arg
   generator->conversation_ = TRY(generator->engine_->open_conversation());
   TRY(generator->open_prompt_cache(identity, type));
   return generator;
+}
+
+Result<Arguments> Generator::with_settings(const Arguments& asked) {
+  if (!settings_.adapter.empty()) {
+    return Error{ErrorCode::kRefused,
+                 fmt::format("the model asks for the adapter {}, and adapters are not there yet",
+                             base::printable(settings_.adapter)),
+                 "run the model it is based on"};
+  }
+  Arguments arguments = asked;
+  for (const store::ModelParameter& parameter : settings_.parameters) {
+    arguments.add_model_default("--" + parameter.option, parameter.values);
+  }
+  if (!settings_.system.empty()) arguments.add_model_default("--system", {settings_.system});
+  system_ = arguments.text_or("--system", "");
+  return arguments;
+}
+
+std::vector<model::ChatMessage> Generator::first_messages(std::string_view system) const {
+  std::vector<model::ChatMessage> messages;
+  if (!system.empty()) messages.push_back({"system", std::string(system), {}});
+  for (const store::FirstMessage& message : settings_.messages) {
+    messages.push_back({message.role, message.content, {}});
+  }
+  return messages;
 }
 
 Status Generator::read_options(const Arguments& arguments) {
@@ -210,6 +239,10 @@ Status Generator::read_dry(const Arguments& arguments) {
 
 Status Generator::read_template() {
   if (raw_) return {};
+  if (!settings_.chat_template.empty()) {
+    template_ = TRY(model::ChatTemplate::parse(settings_.chat_template));
+    return {};
+  }
   const auto source = model_->file().metadata().find_string("tokenizer.chat_template");
   if (!source) {
     context_.err.write("note: the model has no chat template; it completes the text as it is\n");

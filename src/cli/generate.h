@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/licence_gate.h"
 #include "cli/session.h"
 #include "model/template/chat_template.h"
 #include "model/tokenizer/tokenizer.h"
@@ -71,6 +72,7 @@ inline constexpr Option kGenerateOptions[] = {
     {"--grammar", 0, OptionKind::kText, "FILE", "grammar the answer must follow", false},
     {"--receipt", 0, OptionKind::kText, "FILE", "write a receipt of the answer", false},
     kOfflineOption,
+    kLicencePolicyOption,
     {"--local", 0, OptionKind::kFlag, "", "do not use a running server"},
     {"--verbose", 0, OptionKind::kFlag, "", "statistics on stderr"},
 };
@@ -111,6 +113,12 @@ class Generator {
   Result<Answer> answer(const std::vector<model::ChatMessage>& messages,
                         const std::function<void(std::string_view)>& show);
 
+  /// --system, or what the model's name asks for; may be empty.
+  const std::string& system_prompt() const { return system_; }
+  /// How every conversation begins: the system prompt, then the first messages that the model's
+  /// name asks for.
+  std::vector<model::ChatMessage> first_messages(std::string_view system) const;
+
   uint64_t seed() const { return sampling_.seed; }
   uint64_t context_length() const { return context_length_; }
   const runtime::Model& model() const { return *model_; }
@@ -118,6 +126,8 @@ class Generator {
   uint64_t memory_held() const { return machine_.account.held_total(); }
 
  private:
+  /// What the model's name asks for, under what the user said.
+  Result<Arguments> with_settings(const Arguments& arguments);
   Status read_options(const Arguments& arguments);
   Status read_sampling(const Arguments& arguments);
   Status read_dry(const Arguments& arguments);
@@ -143,6 +153,8 @@ class Generator {
   std::unique_ptr<runtime::Engine> engine_;
   runtime::ConversationId conversation_{};
   runtime::SamplingOptions sampling_;
+  store::ModelSettings settings_;
+  std::string system_;
   std::vector<std::string> stops_;
   std::string prompt_cache_;  // folder; empty: none
   uint64_t prompt_cache_bytes_ = 0;

@@ -164,6 +164,11 @@ const Arguments::Value* Arguments::find(std::string_view option) const {
 
 bool Arguments::has(std::string_view option) const { return find(option) != nullptr; }
 
+void Arguments::add_model_default(std::string_view option, std::vector<std::string> values) {
+  if (!values.empty())
+    values_.try_emplace(std::string(option), Value{std::move(values), ValueSource::kModel});
+}
+
 std::optional<ValueSource> Arguments::source(std::string_view option) const {
   const Value* value = find(option);
   if (value == nullptr) return std::nullopt;

@@ -1,8 +1,8 @@
 #pragma once
 // One table per command says its options; parsing, help, environment twins and the configuration
 // file all read it. Options are looked up in this order: command line, environment
-// (FREEHOLD_TOP_K), configuration file ([command] table, then top level), default of the command.
-// No globals.
+// (FREEHOLD_TOP_K), configuration file ([command] table, then top level), what the model's name
+// asks for (store/settings.h), default of the command. No globals.
 
 #include <cstdint>
 #include <functional>
@@ -30,7 +30,8 @@ struct Option {
 };
 
 /// Where a value came from, for messages and `config where`.
-enum class ValueSource { kCommandLine, kEnvironment, kFile };
+/// kModel: the name's own settings, below all that the user said.
+enum class ValueSource { kCommandLine, kEnvironment, kFile, kModel };
 
 /// What `parse_arguments` found. Values are text until asked for; each getter checks its form.
 class Arguments {
@@ -46,6 +47,9 @@ class Arguments {
   Result<double> number(std::string_view option, double low, double high, double otherwise) const;
   Result<std::optional<uint64_t>> size(std::string_view option) const;
   std::optional<ValueSource> source(std::string_view option) const;
+
+  /// What the model asks for, where the user said nothing.
+  void add_model_default(std::string_view option, std::vector<std::string> values);
 
   const std::vector<std::string>& positional() const { return positional_; }
 

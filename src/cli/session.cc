@@ -11,8 +11,15 @@ namespace freehold::cli {
 
 Result<std::unique_ptr<model::GgufModel>> open_model_file(Context& context,
                                                           const std::string& name) {
-  const std::string path = TRY(open_store(context).resolve(name));
-  return std::make_unique<model::GgufModel>(TRY(model::GgufModel::open(context.files, path)));
+  return TRY(open_named_model(context, name)).file;
+}
+
+Result<NamedModel> open_named_model(Context& context, const std::string& name) {
+  NamedModel named;
+  named.found = TRY(open_store(context).find(name));
+  named.file = std::make_unique<model::GgufModel>(
+      TRY(model::GgufModel::open(context.files, named.found.path)));
+  return named;
 }
 
 Result<OpenTokenizer> open_tokenizer(Context& context, const std::string& name) {

@@ -48,6 +48,13 @@ inline constexpr Option kOfflineOption{"--offline", 0, OptionKind::kFlag, "",
 Result<std::unique_ptr<model::GgufModel>> open_model_file(Context& context,
                                                           const std::string& name);
 
+/// The same, with what its name asks for.
+struct NamedModel {
+  store::FoundModel found;
+  std::unique_ptr<model::GgufModel> file;
+};
+Result<NamedModel> open_named_model(Context& context, const std::string& name);
+
 /// A tokenizer and what is known of its model: from MODEL's file, or from a tokenizer.json given by
 /// its path or by its folder.
 struct OpenTokenizer {

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "store/blob_writer.h"
+#include "store/licence.h"
 #include "store/store.h"
 
 namespace freehold::store {
@@ -156,6 +157,7 @@ Result<PullReport> Store::pull_address(const AddressPull& wanted, Observer& obse
   TRY(bring(*source, ends, writer, observer));
   const BlobHashes hashes = TRY(std::move(writer).finish());
   record.sha256 = hashes.sha256;
+  set_licence(record, stated_licence(files(), blob_file(work)));
   record.added_s = services_.clock.wall_ns() / 1'000'000'000;
   if (!wanted.sha256.empty() && wanted.sha256 != hashes.sha256) {
     (void)remove_tree(files(), work).ok();

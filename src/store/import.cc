@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "store/blob_writer.h"
+#include "store/licence.h"
 #include "store/store.h"
 
 namespace freehold::store {
@@ -83,7 +84,7 @@ Result<ModelRecord> Store::import(const std::string& path, std::string_view text
   const BlobHashes hashes = TRY(std::move(writer).finish());
   record.sha256 = hashes.sha256;
   record.bytes = source->size();
-  record.licence = "unknown";
+  set_licence(record, stated_licence(files(), path));
   record.source = "import";
   record.added_s = services_.clock.wall_ns() / 1'000'000'000;
   const std::unique_ptr<io::FileLock> lock = TRY(lock_for_change());

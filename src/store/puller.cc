@@ -123,7 +123,6 @@ Result<bool> Puller::take_what_is_here(const CatalogueModel& model, const ModelR
 }
 
 Status Puller::fetch(const CatalogueModel& model, ModelRecord& record, PullReport& report) {
-  observer_.on_note(fmt::format("licence: {}", model.licence_title));
   Status last =
       Error{ErrorCode::kNotFound,
             fmt::format("no source of {} can be used by this program", short_text(record.name)),

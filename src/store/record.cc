@@ -14,18 +14,24 @@ std::string text_or(const base::JsonValue& root, std::string_view key, std::stri
 
 }  // namespace
 
+bool same_model(const ModelRecord& a, const ModelRecord& b) {
+  return a.sha256 == b.sha256 && a.settings == b.settings;
+}
+
 std::string encode_record(const ModelRecord& record) {
   std::string text;
   base::JsonWriter json(text, base::JsonWriter::Layout::kIndented);
   json.begin_object();
-  json.field("version", kRecordVersion);
+  json.field("version", record.settings.empty() ? uint64_t{1} : kRecordVersion);
   json.field("name", record.name.name).field("tag", record.name.tag);
   json.field("sha256", record.sha256).field("bytes", record.bytes);
   json.field("panel_checksums", "sha256-" + record.sha256 + ".crc32c");
   json.field("licence", record.licence).field("licence_title", record.licence_title);
+  if (!record.licence_link.empty()) json.field("licence_link", record.licence_link);
   json.field("description", record.description);
   json.field("source", record.source).field("third_party", record.third_party);
   json.field("added_s", record.added_s);
+  if (!record.settings.empty()) write_settings(json.key("settings"), record.settings);
   json.end_object();
   return text + "\n";
 }
@@ -53,10 +59,14 @@ Result<ModelRecord> parse_record(std::string_view text) {
   record.bytes = *bytes;
   record.licence = text_or(root, "licence", "unknown");
   record.licence_title = text_or(root, "licence_title", "");
+  record.licence_link = text_or(root, "licence_link", "");
   record.description = text_or(root, "description", "");
   record.source = text_or(root, "source", "unknown");
   record.third_party = root.find_bool("third_party").value_or(false);
   record.added_s = root.find_integer("added_s").value_or(0);
+  if (const base::JsonValue* settings = root.find("settings")) {
+    record.settings = TRY(read_settings(*settings));
+  }
   return record;
 }
 

@@ -62,14 +62,17 @@ Result<ModelRecord> Store::read_record(const ModelName& name) const {
   return record;
 }
 
-Result<std::string> Store::resolve(std::string_view model) const {
+Result<std::string> Store::resolve(std::string_view model) const { return TRY(find(model)).path; }
+
+Result<FoundModel> Store::find(std::string_view model) const {
+  FoundModel found;
   if (is_path(model)) {
-    const std::string path(model);
-    const Result<io::FileIdentity> there = files().stat(path);
+    found.path = model;
+    const Result<io::FileIdentity> there = files().stat(found.path);
     if (!there.ok()) return there.error();
-    return path;
+    return found;
   }
-  const ModelRecord record = TRY(show(model));
+  ModelRecord record = TRY(show(model));
   if (!blob_is_whole(record.sha256, record.bytes)) {
     return Error{ErrorCode::kDamaged,
                  fmt::format("the data of {} is missing or cut: {}", short_text(record.name),
@@ -77,7 +80,10 @@ Result<std::string> Store::resolve(std::string_view model) const {
                  fmt::format("remove and fetch it again: freehold rm {0}; freehold pull {0}",
                              short_text(record.name))};
   }
-  return paths_.blob(record.sha256);
+  found.path = paths_.blob(record.sha256);
+  found.settings = std::move(record.settings);
+  found.licence = std::move(record.licence);
+  return found;
 }
 
 Result<ModelRecord> Store::show(std::string_view name) const {
@@ -215,7 +221,7 @@ Status Store::check_name_free(const ModelRecord& record) const {
   const auto tags = files().list(paths_.model(record.name));
   if (tags.ok()) TRY(refuse_other_case(*tags, record.name.tag + std::string(kRecordEnding)));
   const Result<ModelRecord> there = read_record(record.name);
-  if (there.ok() && there->sha256 != record.sha256) {
+  if (there.ok() && !same_model(*there, record)) {
     return Error{ErrorCode::kRefused,
                  fmt::format("{} is already the name of another model", short_text(record.name)),
                  fmt::format("choose another name, or: freehold rm {}", short_text(record.name))};
@@ -224,10 +230,18 @@ Status Store::check_name_free(const ModelRecord& record) const {
 }
 
 Status Store::write_record(const io::FileLock&, const ModelRecord& record) {
+  const std::string text = encode_record(record);
+  if (text.size() > kRecordBytesMax) {
+    return Error{
+        ErrorCode::kRefused,
+        fmt::format("the record of {} would have {}, at most {} are kept", short_text(record.name),
+                    base::human_bytes(text.size()), base::human_bytes(kRecordBytesMax)),
+        "shorten its system prompt, messages or licence"};
+  }
   TRY(files().make_directories(paths_.model(record.name)));
   const std::string aside =
       paths_.model(record.name) + "/" + std::string(kAsidePrefix) + record.name.tag;
-  return write_durably(files(), aside, paths_.record(record.name), encode_record(record));
+  return write_durably(files(), aside, paths_.record(record.name), text);
 }
 
 Status Store::publish_blob(const io::FileLock&, const std::string& temporary,

@@ -57,6 +57,14 @@ struct AddressPull {
 /// The name that an address suggests: its last part in small letters; may be empty.
 std::string name_of_address(std::string_view address);
 
+/// A MODEL argument that was found.
+struct FoundModel {
+  std::string path;
+  ModelSettings settings;          ///< what its name asks for; empty for a path
+  std::string licence;             ///< as its record says; empty for a path
+  std::vector<std::string> notes;  ///< what of it cannot be honoured, a line each
+};
+
 struct PullReport {
   ModelRecord record;
   bool already_here = false;  ///< nothing had to be fetched
@@ -71,6 +79,8 @@ class Store {
   /// The file of a MODEL argument: a path as it is (docs/CLI.md), a name's blob. kNotFound with
   /// what to do where there is none, kUsage where it is no name, kDamaged where the blob is gone.
   Result<std::string> resolve(std::string_view model) const;
+  /// The same, with what the name asks for.
+  Result<FoundModel> find(std::string_view model) const;
 
   /// What is known of a name.
   Result<ModelRecord> show(std::string_view name) const;

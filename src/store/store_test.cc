@@ -45,7 +45,7 @@ TEST(Record, GoesRoundAndRefusesDamage) {
   EXPECT_EQ(parse_record(encode_record(record)).value(), record);
   EXPECT_EQ(parse_record("{}").error().code, ErrorCode::kDamaged);
   EXPECT_EQ(parse_record("[1]").error().code, ErrorCode::kDamaged);
-  EXPECT_EQ(parse_record("{\"version\":2}").error().code, ErrorCode::kRefused);
+  EXPECT_EQ(parse_record("{\"version\":3}").error().code, ErrorCode::kRefused);
   std::string upper = encode_record(record);
   upper.replace(upper.find("ffff"), 4, "FFFF");
   EXPECT_EQ(parse_record(upper).error().code, ErrorCode::kDamaged);

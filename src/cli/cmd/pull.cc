@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/licence_gate.h"
 #include "cli/model_listing.h"
 #include "cli/session.h"
 #include "cli/store_observer.h"
@@ -19,6 +20,8 @@ constexpr size_t kFetchBytes = size_t{16} << 20;
 
 constexpr Option kOptions[] = {
     {"--sha256", 0, OptionKind::kText, "HEX", "what the file behind an address must be"},
+    kLicencePolicyOption,
+    kAcceptLicenceOption,
     kOfflineOption,
     kJsonOption,
 };
@@ -46,6 +49,17 @@ Result<store::PullReport> pull_address(Context& context, const Arguments& argume
   return store.pull_address(wanted, observer);
 }
 
+/// The licence of a model of the catalogue, before anything is fetched. A name that is here already
+/// fetches nothing.
+Status admit_catalogue(Context& context, const Arguments& arguments, const store::Store& store,
+                       const std::string& text) {
+  const auto name = store::parse_name(text);
+  if (!name.ok() || store.show(text).ok()) return {};
+  const store::CatalogueModel* model = context.catalogue.find(*name);
+  if (model == nullptr) return {};
+  return admit_pull(context, arguments, text, model->licence, model->licence_title);
+}
+
 Status run(Context& context, const Arguments& arguments) {
   const auto words = arguments.positional();
   const bool address = io::is_http_address(words[0]);
@@ -55,6 +69,7 @@ Status run(Context& context, const Arguments& arguments) {
   store::PullOptions options;
   options.offline = TRY(arguments.flag("--offline"));
   store::Store store = open_store(context);
+  if (!address) TRY(admit_catalogue(context, arguments, store, words[0]));
   store::PullReport report;
   {
     TerminalObserver observer(context);

@@ -69,8 +69,7 @@ void print_statistics(Context& context, const Answer& answer, const Generator& g
 }
 
 Status answer_once(Context& context, const Arguments& arguments, Generator& generator) {
-  std::vector<model::ChatMessage> messages;
-  if (const auto system = arguments.text("--system")) messages.push_back({"system", *system, {}});
+  std::vector<model::ChatMessage> messages = generator.first_messages(generator.system_prompt());
   const std::string prompt = TRY(prompt_text(context, arguments));
   if (prompt.empty()) {
     return Error{ErrorCode::kUsage, "run: the prompt is empty",
@@ -106,8 +105,10 @@ constexpr std::string_view kChatHelp =
 class Chat {
  public:
   Chat(Context& context, const Arguments& arguments, Generator& generator)
-      : context_(context), arguments_(arguments), generator_(generator) {
-    if (const auto system = arguments.text("--system")) system_ = *system;
+      : context_(context),
+        arguments_(arguments),
+        generator_(generator),
+        system_(generator.system_prompt()) {
     clear();
   }
 
@@ -137,10 +138,7 @@ class Chat {
   }
 
  private:
-  void clear() {
-    messages_.clear();
-    if (!system_.empty()) messages_.push_back({"system", system_, {}});
-  }
+  void clear() { messages_ = generator_.first_messages(system_); }
 
   void command(const std::string& line) {
     if (line == "/clear") {

@@ -1,12 +1,14 @@
-// `freehold show`: what a model's file says about itself.
+// `freehold show`: what a model's file says about itself, and what its name asks for besides.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <map>
 
 #include "base/text.h"
 #include "cli/model_listing.h"
 #include "cli/session.h"
+#include "store/licence.h"
 
 namespace freehold::cli {
 
@@ -16,6 +18,10 @@ constexpr Option kOptions[] = {
     {"--tensors", 0, OptionKind::kFlag, "", "list every tensor"},
     {"--metadata", 0, OptionKind::kFlag, "", "list every key"},
     {"--template", 0, OptionKind::kFlag, "", "print the chat template and nothing else"},
+    {"--system", 0, OptionKind::kFlag, "", "print the system prompt and nothing else"},
+    {"--parameters", 0, OptionKind::kFlag, "", "print the parameters and nothing else"},
+    {"--licence", 0, OptionKind::kFlag, "", "print the licence and nothing else"},
+    {"--modelfile", 0, OptionKind::kFlag, "", "print a model file that makes the same again"},
     kJsonOption,
 };
 
@@ -27,7 +33,41 @@ std::string shape_text(const model::TensorInfo& tensor) {
   return text;
 }
 
-std::string summary_text(const model::GgufModel& file) {
+/// The licence of the record, else of the file.
+store::StatedLicence licence_of(const NamedModel& named) {
+  store::StatedLicence stated = store::stated_licence(named.file->metadata());
+  if (named.found.licence.empty() || named.found.licence == "unknown") return stated;
+  if (const store::Licence* known = store::find_licence(named.found.licence)) {
+    return {std::string(known->id), std::string(known->title), std::string(known->source)};
+  }
+  stated.id = named.found.licence;
+  return stated;
+}
+
+std::string licence_text(const NamedModel& named) {
+  const store::StatedLicence stated = licence_of(named);
+  const store::Licence* known = store::find_licence(stated.id);
+  std::string text = base::printable(stated.id);
+  if (!stated.title.empty()) text += ", " + base::printable(stated.title);
+  if (known != nullptr) text += fmt::format(": {}", store::use_text(known->use));
+  const std::string link =
+      stated.link.empty() && known != nullptr ? std::string(known->source) : stated.link;
+  return link.empty() ? text : fmt::format("{} ({})", text, base::printable(link, 200));
+}
+
+std::string parameters_text(const store::ModelSettings& settings) {
+  std::string text;
+  for (const store::ModelParameter& parameter : settings.parameters) {
+    for (const std::string& value : parameter.values) {
+      text += fmt::format("{:<18} {}\n", parameter.option, base::printable(value));
+    }
+  }
+  return text;
+}
+
+std::string summary_text(const NamedModel& named) {
+  const model::GgufModel& file = *named.file;
+  const store::ModelSettings& settings = named.found.settings;
   const auto& metadata = file.metadata();
   const auto text = [&](const char* key) {
     const auto value = metadata.find_string(key);
@@ -42,7 +82,7 @@ std::string summary_text(const model::GgufModel& file) {
   std::string out;
   out += fmt::format("name          {}\n", text("general.name"));
   out += fmt::format("architecture  {}\n", text("general.architecture"));
-  out += fmt::format("licence       {}\n", text("general.license"));
+  out += fmt::format("licence       {}\n", licence_text(named));
   out += fmt::format("parameters    {:.1f} M\n", static_cast<double>(parameters) * 1e-6);
   out += fmt::format("tensors       {} in {}\n", file.tensors().size(),
                      base::human_bytes(file.tensor_bytes()));
@@ -52,15 +92,35 @@ std::string summary_text(const model::GgufModel& file) {
   if (const auto tokens = metadata.array_size("tokenizer.ggml.tokens")) {
     out += fmt::format("vocabulary    {} tokens\n", *tokens);
   }
-  out += fmt::format("chat template {}\n",
-                     metadata.contains("tokenizer.chat_template") ? "yes" : "no");
+  const char* source = metadata.contains("tokenizer.chat_template") ? "yes" : "no";
+  if (!settings.chat_template.empty()) source = "of its own, in place of the file's";
+  out += fmt::format("chat template {}\n", source);
+  if (!settings.system.empty()) {
+    out += fmt::format("system        {}\n", base::printable(settings.system, 200));
+  }
+  if (!settings.messages.empty()) {
+    out += fmt::format("begins with   {} messages\n", settings.messages.size());
+  }
+  if (!settings.adapter.empty()) {
+    out += fmt::format("adapter       {}, which cannot be applied yet\n",
+                       base::printable(settings.adapter));
+  }
+  for (const store::ModelParameter& parameter : settings.parameters) {
+    out += fmt::format("parameter     {} {}\n", parameter.option,
+                       base::printable(fmt::format("{}", fmt::join(parameter.values, " "))));
+  }
   return out;
 }
 
-std::string details_json(const model::GgufModel& file) {
+std::string details_json(const NamedModel& named) {
+  const model::GgufModel& file = *named.file;
+  const store::StatedLicence licence = licence_of(named);
   std::string out;
   base::JsonWriter json(out);
-  json.begin_object().key("metadata").begin_object();
+  json.begin_object().key("licence").begin_object();
+  json.field("id", licence.id).field("title", licence.title).field("link", licence.link);
+  write_settings(json.end_object().key("settings"), named.found.settings);
+  json.key("metadata").begin_object();
   for (const std::string_view key : file.metadata().keys()) {
     json.field(key, file.metadata().describe(key));
   }
@@ -75,19 +135,47 @@ std::string details_json(const model::GgufModel& file) {
   return out + '\n';
 }
 
-Status run(Context& context, const Arguments& arguments) {
-  const auto file = TRY(open_model_file(context, arguments.positional()[0]));
-  if (TRY(arguments.flag("--json"))) {
-    context.out.write(details_json(*file));
-    return {};
-  }
+/// The one thing that was asked for alone, or nothing.
+Result<std::optional<std::string>> only_text(const NamedModel& named, const std::string& model,
+                                             const Arguments& arguments) {
+  const store::ModelSettings& settings = named.found.settings;
+  const auto wanted = [](std::string_view text,
+                         const char* what) -> Result<std::optional<std::string>> {
+    if (text.empty()) {
+      return Error{ErrorCode::kNotFound, fmt::format("the model has no {}", what), {}};
+    }
+    return std::optional<std::string>(std::string(text) + (text.ends_with('\n') ? "" : "\n"));
+  };
   if (TRY(arguments.flag("--template"))) {
-    const auto source = file->metadata().find_string("tokenizer.chat_template");
-    if (!source) return Error{ErrorCode::kNotFound, "the model has no chat template", {}};
-    context.out.write(std::string(*source) + '\n');
+    if (!settings.chat_template.empty()) return wanted(settings.chat_template, "chat template");
+    const auto source = named.file->metadata().find_string("tokenizer.chat_template");
+    return wanted(source.value_or(""), "chat template");
+  }
+  if (TRY(arguments.flag("--system"))) return wanted(settings.system, "system prompt");
+  if (TRY(arguments.flag("--parameters"))) return wanted(parameters_text(settings), "parameters");
+  if (TRY(arguments.flag("--licence"))) {
+    return wanted(settings.licence_text.empty() ? licence_text(named) : settings.licence_text,
+                  "licence");
+  }
+  if (TRY(arguments.flag("--modelfile"))) {
+    return wanted(fmt::format("FROM {}\n{}", model, settings_text(settings)), "model file");
+  }
+  return std::optional<std::string>();
+}
+
+Status run(Context& context, const Arguments& arguments) {
+  const std::string& model = arguments.positional()[0];
+  const NamedModel named = TRY(open_named_model(context, model));
+  const auto* const file = named.file.get();
+  if (TRY(arguments.flag("--json"))) {
+    context.out.write(details_json(named));
     return {};
   }
-  context.out.write(summary_text(*file));
+  if (const auto text = TRY(only_text(named, model, arguments))) {
+    context.out.write(*text);
+    return {};
+  }
+  context.out.write(summary_text(named));
   if (TRY(arguments.flag("--metadata"))) {
     for (const std::string_view key : file->metadata().keys()) {
       context.out.write(fmt::format("{} = {}\n", key, file->metadata().describe(key)));
@@ -110,8 +198,12 @@ const Command& show_command() {
       .summary = "Say what a model's file holds",
       .usage = "MODEL",
       .options = kOptions,
-      .description = {},
-      .examples = "  freehold show smollm2\n  freehold show ./any.gguf --tensors\n",
+      .description =
+          "The file's own words, its licence, and what the name asks for besides: system "
+          "prompt, parameters, first messages.",
+      .examples =
+          "  freehold show smollm2\n  freehold show ./any.gguf --tensors\n"
+          "  freehold show my-helper --modelfile\n",
       .positional_min = 1,
       .positional_max = 1,
       .run = run};
