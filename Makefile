@@ -64,6 +64,7 @@ install: build
 	$(BUILD)/freehold completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/freehold
 	$(BUILD)/freehold completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_freehold
 	$(BUILD)/freehold completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/freehold.fish
+	$(BUILD)/freehold man --folder $(DESTDIR)$(PREFIX)/share/man/man1
 
 clean:
 	rm -rf build

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text.h"
+#include "cli/manual.h"
+
 namespace freehold::cli {
 
 #define FREEHOLD_COMMAND(name) const Command& name##_command();
@@ -74,8 +77,17 @@ Error unknown_command(std::string_view name) {
     return Error{ErrorCode::kUsage, fmt::format("'{}' is not there yet", name),
                  "'freehold help' lists what is"};
   }
-  return Error{ErrorCode::kUsage, fmt::format("there is no command '{}'", name),
-               "'freehold help' lists the commands"};
+  std::string_view nearest;
+  size_t least = 3;
+  for (const Command* command : all_commands()) {
+    if (const size_t steps = base::edit_distance(command->name, name); steps < least) {
+      least = steps;
+      nearest = command->name;
+    }
+  }
+  return Error{ErrorCode::kUsage, fmt::format("there is no command {}", base::printable(name)),
+               nearest.empty() ? "'freehold help' lists the commands"
+                               : fmt::format("did you mean {}?", nearest)};
 }
 
 namespace {
@@ -135,15 +147,22 @@ const Command* find_command(std::string_view name) {
 }
 
 std::string help_text(uint32_t columns) {
-  std::string text =
-      "Freehold runs AI models on hardware you own, offline, with the same bits everywhere.\n\n"
-      "usage: freehold COMMAND [OPTIONS] …\n\n";
+  std::string text = fmt::format(
+      "{}\n\nusage: freehold COMMAND [OPTIONS] …\n\n",
+      wrap("Freehold runs AI models on hardware you own, offline, with the same bits everywhere.",
+           0, columns));
   for (const Command* command : all_commands()) {
     text += fmt::format("  {:12}{}\n", command->name, wrap(command->summary, 14, columns));
   }
-  text +=
-      "\nfreehold help COMMAND explains one. Exit codes: 0 done, 1 failed, 2 usage, 3 not found,\n"
-      "4 refused by policy or limit, 5 damaged or untrusted input, 130 interrupted.\n";
+  std::string codes;
+  for (const ExitCode& code : kExitCodes) {
+    codes += fmt::format("{}{} {}", codes.empty() ? "" : ", ", code.number, code.name);
+  }
+  text += fmt::format(
+      "\n{}\n", wrap(fmt::format("freehold help COMMAND explains one, freehold man COMMAND at "
+                                 "length. Exit codes: {}.",
+                                 codes),
+                     0, columns));
   return text;
 }
 
@@ -156,17 +175,22 @@ std::string help_text(const Command& command, uint32_t columns) {
   if (!command.options.empty()) text += "\noptions:\n";
   for (const Option& option : command.options) text += option_text(option, columns);
   if (!command.options.empty()) {
-    text +=
-        "\nEvery option is also an environment variable (--top-k: FREEHOLD_TOP_K) and a key of "
-        "the\n"
-        "configuration file (top-k).\n";
+    text += fmt::format(
+        "\n{}\n", wrap("Every option is also an environment variable (--top-k: FREEHOLD_TOP_K) "
+                       "and a key of the configuration file (top-k).",
+                       0, columns));
   }
   if (!command.examples.empty()) text += fmt::format("\nexamples:\n{}", command.examples);
   return text;
 }
 
 std::string error_text(const Error& error) {
-  std::string text = fmt::format("error: {}\n", error.message);
+  std::string_view name;
+  for (const ExitCode& code : kExitCodes) {
+    if (code.number == static_cast<int>(error.code)) name = code.name;
+  }
+  std::string text =
+      fmt::format("error: {} [{} {}]\n", error.message, static_cast<int>(error.code), name);
   if (!error.hint.empty()) text += fmt::format("  next: {}\n", error.hint);
   return text;
 }

@@ -91,7 +91,7 @@ std::string help_text(const Command& command, uint32_t columns);
 int run_program(Context& context, std::span<const std::string> words,
                 const ArgumentSources& sources);
 
-/// An Error as people see it: "error: MESSAGE" and, on a second line, what to do next.
+/// An Error as people see it: "error: MESSAGE [CODE NAME]" and, on a second line, what to do next.
 std::string error_text(const Error& error);
 
 }  // namespace freehold::cli
