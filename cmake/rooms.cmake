@@ -51,7 +51,7 @@ function(freehold_sources out folder)
   if(FREEHOLD_CROSS)
     list(FILTER files EXCLUDE REGEX "/base/json_parse\\.cc$")  # needs simdjson
     list(FILTER files EXCLUDE REGEX "/io/uring_read_queue\\.cc$")  # needs liburing
-    list(FILTER files EXCLUDE REGEX "/io/http_file\\.cc$")  # needs libcurl
+    list(FILTER files EXCLUDE REGEX "/io/http_(client|download|exchange|file)\\.cc$")  # needs libcurl
     list(FILTER files EXCLUDE REGEX "/tokenizer/pattern_cutter\\.cc$")  # needs PCRE2
   endif()
   if(NOT FREEHOLD_X86)

@@ -1,135 +1,41 @@
 #include "io/http_file.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstring>
 #include <deque>
 #include <mutex>
 
 #include "base/text.h"
+#include "io/http_exchange.h"
 
 namespace freehold::io {
 
 namespace {
 
 constexpr size_t kKeptBytes = size_t{16} << 20;  // at least one block
-constexpr size_t kHeaderBytesMax = 64 * 1024;
-constexpr long kRedirectsMax = 5;
 
-/// Once in the process, before any handle; libcurl's own requirement.
-void start_curl() {
-  static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
-  (void)started;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& byte : out) byte = static_cast<char>(std::tolower(static_cast<unsigned char>(byte)));
-  return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
-/// What one answer said and brought.
+/// What one range brought.
 struct Answer {
-  long status = 0;
-  bool has_range = false;
-  uint64_t first = 0, last = 0, total = 0;  // Content-Range
-  std::string version;                      // ETag and Last-Modified
-  size_t header_bytes = 0;
+  HttpHead::Range range;
+  std::string version;
   std::vector<std::byte> body;
-  size_t body_max = 0;
-  bool too_long = false;
-  const std::atomic<bool>* stop = nullptr;
 };
-
-/// "bytes 0-1023/4096".
-void read_content_range(std::string_view value, Answer& answer) {
-  if (!value.starts_with("bytes ")) return;
-  value.remove_prefix(6);
-  const size_t dash = value.find('-');
-  const size_t slash = value.find('/');
-  if (dash == std::string_view::npos || slash == std::string_view::npos || dash > slash) return;
-  const auto first = base::parse_unsigned(value.substr(0, dash));
-  const auto last = base::parse_unsigned(value.substr(dash + 1, slash - dash - 1));
-  const auto total = base::parse_unsigned(value.substr(slash + 1));
-  if (!first.ok() || !last.ok() || !total.ok()) return;
-  answer.has_range = true;
-  answer.first = *first;
-  answer.last = *last;
-  answer.total = *total;
-}
-
-size_t take_header(char* data, size_t size, size_t count, void* user) {
-  Answer& answer = *static_cast<Answer*>(user);
-  const std::string_view line(data, size * count);
-  answer.header_bytes += line.size();
-  if (answer.header_bytes > kHeaderBytesMax) return 0;
-  if (line.starts_with("HTTP/")) {
-    // The next answer of a row of redirects.
-    answer.version.clear();
-    answer.has_range = false;
-    const size_t space = line.find(' ');
-    const auto status = base::parse_unsigned(line.substr(std::min(space + 1, line.size()), 3));
-    answer.status = status.ok() ? static_cast<long>(*status) : 0;
-    return line.size();
-  }
-  const size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return line.size();
-  const std::string name = lower(line.substr(0, colon));
-  const std::string_view value = trimmed(line.substr(colon + 1));
-  if (name == "content-range") read_content_range(value, answer);
-  if (name == "etag" || name == "last-modified") {
-    answer.version += value;
-    answer.version += '\n';
-  }
-  return line.size();
-}
-
-size_t take_body(char* data, size_t size, size_t count, void* user) {
-  Answer& answer = *static_cast<Answer*>(user);
-  const size_t bytes = size * count;
-  // A server that sends the whole file instead of a range is stopped here.
-  if (answer.status != 206 || bytes > answer.body_max - answer.body.size()) {
-    answer.too_long = answer.status == 206;
-    return 0;
-  }
-  const auto* const from = reinterpret_cast<const std::byte*>(data);
-  answer.body.insert(answer.body.end(), from, from + bytes);
-  return bytes;
-}
-
-int look_at_stop(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  const Answer& answer = *static_cast<Answer*>(user);
-  return answer.stop != nullptr && answer.stop->load() ? 1 : 0;
-}
 
 class HttpFile final : public ReadableFile {
  public:
   HttpFile(std::string address, const HttpOptions& options)
       : address_(std::move(address)), options_(options) {}
-  ~HttpFile() override {
-    if (curl_ != nullptr) curl_easy_cleanup(curl_);
-  }
   HttpFile(const HttpFile&) = delete;
   HttpFile& operator=(const HttpFile&) = delete;
 
   Status start() {
-    start_curl();
-    curl_ = curl_easy_init();
-    if (curl_ == nullptr) return Error{ErrorCode::kFailed, "libcurl cannot be used", {}};
-    TRY(prepare());
+    exchange_ = TRY(HttpExchange::create(options_));
     const std::lock_guard held(lock_);
     size_ = UINT64_MAX;  // not known before the first answer
     Answer answer = TRY(fetch(0));
-    size_ = answer.total;
+    size_ = answer.range.total;
     version_ = answer.version;
     opened_as_.size = size_;
     for (const char byte : version_) {
@@ -168,98 +74,53 @@ class HttpFile final : public ReadableFile {
     std::vector<std::byte> bytes;
   };
 
-  Status prepare() {
-    const bool https = lower(address_).starts_with("https://");
-    const auto set = [&](auto option, auto value) {
-      return curl_easy_setopt(curl_, option, value) == CURLE_OK;
-    };
-    bool fine = set(CURLOPT_URL, address_.c_str()) && set(CURLOPT_NOSIGNAL, 1L) &&
-                set(CURLOPT_PROTOCOLS_STR, "http,https") &&
-                set(CURLOPT_REDIR_PROTOCOLS_STR, https ? "https" : "http,https") &&
-                set(CURLOPT_FOLLOWLOCATION, 1L) && set(CURLOPT_MAXREDIRS, kRedirectsMax) &&
-                set(CURLOPT_CONNECTTIMEOUT, long{options_.connect_seconds}) &&
-                set(CURLOPT_LOW_SPEED_LIMIT, 1L) &&
-                set(CURLOPT_LOW_SPEED_TIME, long{options_.stall_seconds}) &&
-                set(CURLOPT_USERAGENT, "freehold") && set(CURLOPT_ERRORBUFFER, message_) &&
-                set(CURLOPT_HEADERFUNCTION, take_header) && set(CURLOPT_WRITEFUNCTION, take_body) &&
-                set(CURLOPT_NOPROGRESS, 0L) && set(CURLOPT_XFERINFOFUNCTION, look_at_stop);
-    if (!options_.token.empty()) {
-      fine = fine && set(CURLOPT_HTTPAUTH, CURLAUTH_BEARER) &&
-             set(CURLOPT_XOAUTH2_BEARER, options_.token.c_str());
-    }
-    if (fine) return {};
-    return Error{ErrorCode::kFailed, "libcurl does not know an option of ours",
-                 "install libcurl 7.85 or newer"};
-  }
-
   /// One block's range, its answer checked against itself and what was said before.
   Result<Answer> fetch(uint64_t index) {
     const uint64_t first = index * options_.block_bytes;
     const uint64_t last = std::min(size_ - 1, first + options_.block_bytes - 1);
-    const std::string range = fmt::format("{}-{}", first, last);
     Answer answer;
-    answer.body_max = static_cast<size_t>(last - first + 1);
-    answer.stop = options_.stop;
-    message_[0] = '\0';
-    curl_easy_setopt(curl_, CURLOPT_RANGE, range.c_str());
-    curl_easy_setopt(curl_, CURLOPT_HEADERDATA, &answer);
-    curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &answer);
-    curl_easy_setopt(curl_, CURLOPT_XFERINFODATA, &answer);
-    const CURLcode code = curl_easy_perform(curl_);
-    TRY(check_status(answer, code));
-    const bool whole = answer.has_range && answer.first == first && answer.last <= last &&
-                       answer.total > answer.last &&
-                       (answer.last == last || answer.last == answer.total - 1);
-    if (!whole || answer.body.size() != answer.last - answer.first + 1) {
-      return Error{ErrorCode::kDamaged,
-                   fmt::format("{} answers another range than was asked for", address_),
-                   "the server or a proxy between is broken"};
+    bool too_long = false;
+    const HttpHead& head = exchange_->head();
+    const auto take = [&](std::span<const std::byte> bytes) {
+      // A server that sends the whole file instead of a range is stopped here.
+      too_long = head.status == 206 && bytes.size() > last - first + 1 - answer.body.size();
+      if (head.status != 206 || too_long) return false;
+      answer.body.insert(answer.body.end(), bytes.begin(), bytes.end());
+      return true;
+    };
+    const HttpRequest request{.address = address_, .authorization = options_.authorization};
+    TRY(exchange_->prepare(request, fmt::format("{}-{}", first, last), take));
+    TRY(exchange_->outcome(exchange_->perform()));
+    if (too_long) {
+      return Error{
+          ErrorCode::kDamaged, shown_address(address_) + " sends more than was asked for", {}};
     }
-    const bool same = size_ == UINT64_MAX || (answer.total == size_ && answer.version == version_);
-    if (!same) {
-      return Error{ErrorCode::kDamaged, fmt::format("{} changed while it was being read", address_),
+    TRY(check_status(head));
+    const auto range = head.content_range();
+    const bool whole = range && range->first == first && range->last <= last &&
+                       (range->last == last || range->last == range->total - 1);
+    if (!whole || answer.body.size() != range->last - range->first + 1) {
+      return Error{
+          ErrorCode::kDamaged,
+          fmt::format("{} answers another range than was asked for", shown_address(address_)),
+          "the server or a proxy between is broken"};
+    }
+    answer.range = *range;
+    answer.version = head.version();
+    if (size_ != UINT64_MAX && (range->total != size_ || answer.version != version_)) {
+      return Error{ErrorCode::kDamaged,
+                   fmt::format("{} changed while it was being read", shown_address(address_)),
                    "try again"};
     }
     return answer;
   }
 
-  Status check_status(const Answer& answer, CURLcode code) const {
-    if (code == CURLE_ABORTED_BY_CALLBACK) return Error{ErrorCode::kInterrupted, {}, {}};
-    if (answer.too_long) {
-      return Error{
-          ErrorCode::kDamaged, fmt::format("{} sends more than was asked for", address_), {}};
-    }
-    if (answer.header_bytes > kHeaderBytesMax) {
-      return Error{ErrorCode::kRefused,
-                   fmt::format("{} answers with more than {} of headers", address_,
-                               base::human_bytes(kHeaderBytesMax)),
-                   {}};
-    }
-    const bool transferred = code == CURLE_OK || code == CURLE_WRITE_ERROR;
-    if (!transferred) {
-      const char* const said = message_[0] != '\0' ? message_ : curl_easy_strerror(code);
-      return Error{ErrorCode::kFailed, fmt::format("{}: {}", address_, base::printable(said, 200)),
-                   "check the address and the network"};
-    }
-    if (answer.status == 206) return {};
-    if (answer.status == 200) {
-      return Error{ErrorCode::kRefused,
-                   fmt::format("{} does not serve parts of the file", address_),
-                   "fetch the file and use it from the disk"};
-    }
-    const auto failed = [&](ErrorCode kind, const char* hint) {
-      return Error{kind, fmt::format("{} answers {}", address_, answer.status), hint};
-    };
-    switch (answer.status) {
-      case 404:
-      case 410:
-        return failed(ErrorCode::kNotFound, "check the address");
-      case 401:
-      case 403:
-        return failed(ErrorCode::kRefused, "it may want a token: set FREEHOLD_TOKEN");
-      default:
-        return failed(ErrorCode::kFailed, "try again later");
-    }
+  Status check_status(const HttpHead& head) const {
+    if (head.status == 206) return {};
+    if (head.status != 200) return status_error(address_, head);
+    return Error{ErrorCode::kRefused,
+                 fmt::format("{} does not serve parts of the file", shown_address(address_)),
+                 "fetch the file and use it from the disk"};
   }
 
   Result<const Block*> block(uint64_t index) {
@@ -285,8 +146,7 @@ class HttpFile final : public ReadableFile {
   const std::string address_;
   const HttpOptions options_;
   std::mutex lock_;
-  CURL* curl_ = nullptr;
-  char message_[CURL_ERROR_SIZE] = {};
+  std::unique_ptr<HttpExchange> exchange_;
   uint64_t size_ = 0;
   std::string version_;
   FileIdentity opened_as_;
@@ -295,17 +155,9 @@ class HttpFile final : public ReadableFile {
 
 }  // namespace
 
-bool is_http_address(std::string_view name) {
-  const std::string start = lower(name.substr(0, 8));
-  return start.starts_with("http://") || start.starts_with("https://");
-}
-
 Result<std::unique_ptr<ReadableFile>> open_http_file(const std::string& address,
                                                      const HttpOptions& options) {
-  if (!is_http_address(address) || address.find_first_of(" \t\r\n") != std::string::npos) {
-    return Error{
-        ErrorCode::kRefused, base::printable(address) + " is no http or https address", {}};
-  }
+  TRY(check_http_address(address));
   auto file = std::make_unique<HttpFile>(address, options);
   TRY(file->start());
   return std::unique_ptr<ReadableFile>(std::move(file));
