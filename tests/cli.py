@@ -259,37 +259,7 @@ def addresses():
     asked = len(Server.asked)
     expect(4, "fit", f"{at}/good/model.gguf", "--offline")
     check(len(Server.asked) == asked, "--offline asks nobody")
-    pull_addresses(at, {**plain, "no_proxy": "127.0.0.1"})
     server.shutdown()
-
-
-def pull_addresses(at, env):
-    """pull of an address: whole, once, after kill -9 at any moment; what lies is named and leaves nothing."""
-    home = {**env, "FREEHOLD_HOME": str(WORK / "address-home")}
-    digest = hashlib.sha256(MODEL.read_bytes()).hexdigest()
-    for fault, code in (("missing", 3), ("secret", 4), ("whole", 4), ("other", 5), ("short", 1), ("noise", 5), ("file", 1)):
-        expect(code, "pull", f"{at}/{fault}/My-Model.gguf", env=home)
-    expect(4, "pull", f"{at}/good/My-Model.gguf", "--offline", env=home)
-    expect(5, "pull", f"{at}/good/My-Model.gguf", "--sha256", "a" * 64, env=home)
-    expect(2, "pull", f"{at}/good/", env=home)
-    out, _ = expect(0, "ls", "--json", env=home)
-    check(json.loads(out) == [], "nothing of all that is in the store")
-    words = [PROGRAM, "pull", f"{at}/good/My-Model.gguf", "--sha256", digest]
-    for i in range(20):
-        started = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                   env={**os.environ, **ENVIRONMENT, **home})
-        time.sleep(0.003 * i)
-        started.kill()
-        started.wait()
-    expect(0, *words[1:], env=home)
-    _, err = expect(0, "pull", f"{at}/good/My-Model.gguf", env=home)
-    check("here already" in err, "a second pull finds it")
-    expect(0, "verify", "my-model", env=home)
-    expect(0, "pull", f"{at}/good/My-Model.gguf", "other:name", env=home)
-    here, _ = expect(0, "run", MODEL, "-n", 4, "--seed", 1, "Hello")
-    there, _ = expect(0, "run", "other:name", "-n", 4, "--seed", 1, "Hello", "--offline", env=home)
-    check(here == there, "what was pulled answers as the file does")
-    expect(3, "rm", f"{at}/good/My-Model.gguf", env=home)
 
 
 def doctor():

@@ -24,6 +24,8 @@
 
 namespace freehold::store {
 
+struct RemotePull;
+
 /// What the store works with; all outlive it.
 struct StoreServices {
   io::FileSystem& files;
@@ -43,19 +45,6 @@ struct PullOptions {
   /// The registry's own client and its first arguments.
   std::vector<std::string> registry_client = {"python3", "-m", "pip"};
 };
-
-/// A file behind an address, to be pulled.
-struct AddressPull {
-  std::string address;
-  std::string name;
-  std::string sha256 = {};                   ///< what it must be; empty: whatever is there
-  uint64_t part_bytes = uint64_t{64} << 20;  ///< what a cut-off run loses at most
-  /// Nothing may be asked where there is none.
-  std::function<Result<std::unique_ptr<io::ReadableFile>>(const std::string& address)> open = {};
-};
-
-/// The name that an address suggests: its last part in small letters; may be empty.
-std::string name_of_address(std::string_view address);
 
 /// A MODEL argument that was found.
 struct FoundModel {
@@ -97,12 +86,14 @@ class Store {
   /// Fetches a model of the catalogue. Interrupted work is kept and gone on with.
   Result<PullReport> pull(std::string_view name, const PullOptions& options, Observer& observer);
 
-  /// Fetches a GGUF file into the store under a name. Interrupted work is kept and gone on with,
-  /// unless the file has changed meanwhile. kDamaged where it is no GGUF or not of that SHA-256,
-  /// kRefused without `open` where it would have to be asked.
-  Result<PullReport> pull_address(const AddressPull& wanted, Observer& observer);
-  /// Throws away what an interrupted pull of `address` kept; kNotFound where there is nothing.
-  Status discard_address(std::string_view address);
+  /// Fetches a GGUF file from elsewhere (store/remote_pull.h). Interrupted work is kept and gone on
+  /// with, unless the file has changed meanwhile. kDamaged where it is no GGUF or not of that
+  /// SHA-256, kRefused without `open` where it would have to be asked.
+  Result<PullReport> pull_from(const RemotePull& wanted, Observer& observer);
+  /// The model whose source is `reference`, whole and here; kNotFound where there is none.
+  Result<ModelRecord> find_by_source(std::string_view reference) const;
+  /// Throws away what an interrupted pull_from() kept; kNotFound where there is nothing.
+  Status discard_pull(std::string_view reference);
 
   const std::string& home() const { return paths_.home(); }
   /// Where a record's bytes are.
@@ -113,8 +104,11 @@ class Store {
   Store(const StoreServices& services, std::string home)
       : services_(services), paths_(std::move(home)) {}
 
-  /// Stands in for the hash that is not known before the work is done.
-  static std::string address_key(std::string_view address);
+  static std::string remote_key(const RemotePull& wanted);
+  Result<bool> take_remote_from_here(const RemotePull& wanted, ModelRecord& record,
+                                     Observer& observer);
+  Status bring_remote(const RemotePull& wanted, const std::string& work, ModelRecord& record,
+                      PullReport& report, Observer& observer);
 
   io::FileSystem& files() const { return services_.files; }
   Result<ModelRecord> read_record(const ModelName& name) const;

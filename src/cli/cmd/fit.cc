@@ -10,7 +10,9 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/home_disk.h"
+#include "cli/remote.h"
 #include "cli/session.h"
+#include "cli/store_observer.h"
 #include "device/disk_bandwidth.h"
 #include "io/http_file.h"
 
@@ -61,16 +63,13 @@ io::ReadableFile& largest_file(const model::GgufModel& file) {
 /// The header alone, of a model here or behind an address.
 Result<std::unique_ptr<runtime::Model>> open_header(Context& context, const Arguments& arguments,
                                                     const std::string& name) {
-  if (!io::is_http_address(name)) return open_model(context, name);
-  if (TRY(arguments.flag("--offline"))) {
-    return Error{ErrorCode::kRefused, "an address is not asked with --offline", {}};
-  }
-  io::HttpOptions options;
-  options.token = context.environment("FREEHOLD_TOKEN").value_or("");
-  options.stop = &context.interrupted;
-  const auto open = [&](const std::string& path) { return io::open_http_file(path, options); };
-  return runtime::Model::open(
-      std::make_unique<model::GgufModel>(TRY(model::GgufModel::open(open, name))));
+  const auto reference = TRY(remote_reference(context, name));
+  if (!reference) return open_model(context, name);
+  TRY(refuse_offline(arguments, reference->text));
+  TerminalObserver observer(context);
+  const store::RemoteModel remote = TRY(find_remote(context, arguments, *reference, observer));
+  for (const std::string& note : remote.notes) observer.on_note(note);
+  return runtime::Model::open(TRY(open_remote_header(context, remote)));
 }
 
 /// Kept in HOME/machine.json; another processor rung, number of threads, format or disk measures
@@ -228,15 +227,16 @@ const Command& fit_command() {
   static constexpr Command kCommand{
       .name = "fit",
       .summary = "Say whether a model fits this machine, and how fast it will be",
-      .usage = "MODEL|URL",
+      .usage = "MODEL|REFERENCE",
       .options = kOptions,
       .description =
           "Reads the file's header and rates of this machine, which are measured the first time "
-          "(two seconds) and kept. Loads nothing; of an http or https address only the ranges that "
-          "hold the header are fetched (token: FREEHOLD_TOKEN). Exits 4 where the budget cannot "
+          "(two seconds) and kept. Loads nothing; of a REFERENCE as pull takes it only the ranges "
+          "that hold the header are fetched. Exits 4 where the budget cannot "
           "work, with the least that would.",
       .examples =
           "  freehold fit smollm2\n"
+          "  freehold fit hf.co/someone/some-model-GGUF:Q8_0\n"
           "  freehold fit ./large.gguf --memory 8G --context 4096 --json\n",
       .positional_min = 1,
       .positional_max = 1,

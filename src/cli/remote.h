@@ -1,0 +1,36 @@
+#pragma once
+// Models that are elsewhere, for the commands that reach them: what MODEL means, finding it, its
+// bytes or its header. Nothing is contacted with --offline.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli/command.h"
+#include "model/gguf/gguf.h"
+#include "store/remote_pull.h"
+#include "store/source/reference.h"
+
+namespace freehold::cli {
+
+/// The reference that `text` is; nothing for names and paths. A file that is there wins over a
+/// registry's name.
+Result<std::optional<store::Reference>> remote_reference(Context& context, const std::string& text);
+
+/// kRefused that names what was asked for, where --offline stands.
+Status refuse_offline(const Arguments& arguments, const std::string& reference);
+
+/// The file that is meant and what is known of it. Contacts the hub or the registry; of an address
+/// nothing is known before it is opened.
+Result<store::RemoteModel> find_remote(Context& context, const Arguments& arguments,
+                                       const store::Reference& reference,
+                                       store::Observer& observer);
+
+/// The header of the model's file, read by ranges.
+Result<std::unique_ptr<model::GgufModel>> open_remote_header(Context& context,
+                                                             const store::RemoteModel& model);
+
+/// How servers are asked, by --stall and --connections.
+Result<io::DownloadOptions> download_options(Context& context, const Arguments& arguments);
+
+}  // namespace freehold::cli
