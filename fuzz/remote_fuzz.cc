@@ -1,6 +1,7 @@
 // Any bytes as what people type and what servers say: references, heads of answers, listings of a
-// hub. Nothing crashes, and what is accepted keeps its promises: a reference reads back the same, a
-// name is a name, a file of a listing is no step up.
+// hub, a registry's challenges, manifests and logins. Nothing crashes, and what is accepted keeps
+// its promises: a reference reads back the same, a name is a name, a file of a listing is no step
+// up.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include "io/http_client.h"
 #include "store/name.h"
 #include "store/source/hub.h"
+#include "store/source/registry.h"
 
 namespace {
 
@@ -59,6 +61,29 @@ void listings(std::string_view text) {
   }
 }
 
+void challenges(std::string_view text) {
+  for (const store::Challenge& challenge : store::parse_challenges(text)) {
+    CHECK(!challenge.scheme.empty());
+    (void)challenge.find("realm");
+  }
+}
+
+void manifests(std::string_view text) {
+  const auto manifest = store::parse_manifest(text);
+  if (!manifest.ok()) return;
+  for (const store::RegistryLayer& layer : manifest->entries) CHECK(layer.digest.size() == 71);
+  const auto chosen = manifest->is_index ? store::choose_manifest(*manifest, "h/r")
+                                         : store::choose_layer(*manifest, "h/r");
+  CHECK(!chosen.ok() || *chosen < manifest->entries.size());
+}
+
+void logins(std::string_view text) {
+  for (const auto& login :
+       {store::find_login(text, "", "host.org"), store::find_login("", text, "host.org")}) {
+    CHECK(!login || login->find('\n') == std::string::npos);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -74,6 +99,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case 't':
       listings(text);
+      break;
+    case 'c':
+      challenges(text);
+      break;
+    case 'm':
+      manifests(text);
+      break;
+    case 'l':
+      logins(text);
       break;
     default:
       break;

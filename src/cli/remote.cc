@@ -4,8 +4,8 @@
 
 #include "base/text.h"
 #include "io/http_file.h"
-#include "store/source/ask.h"
 #include "store/source/hub.h"
+#include "store/source/registry.h"
 
 namespace freehold::cli {
 
@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kStallSeconds = 30;
 constexpr int64_t kConnections = 4;
+constexpr uint64_t kDockerConfigBytesMax = uint64_t{1} << 20;
 
 store::RemoteModel behind_address(Context& context, const store::Reference& reference) {
   store::RemoteModel model;
@@ -65,21 +66,36 @@ Result<std::unique_ptr<model::GgufModel>> open_remote_header(Context& context,
   return std::make_unique<model::GgufModel>(TRY(model::GgufModel::open(open, model.address)));
 }
 
-Result<store::RemoteModel> find_remote(Context& context, const Arguments& arguments,
-                                       const store::Reference& reference,
-                                       store::Observer& observer) {
-  if (reference.kind == store::ReferenceKind::kAddress) return behind_address(context, reference);
-  TRY(refuse_offline(arguments, reference.text));
-  if (reference.kind == store::ReferenceKind::kRegistry) {
-    return Error{ErrorCode::kUsage, "registries are not there yet", "give an address"};
+Result<std::unique_ptr<RemoteFinder>> RemoteFinder::create(Context& context,
+                                                           const Arguments& arguments,
+                                                           store::Observer& observer) {
+  auto client = TRY(io::make_http_client(TRY(download_options(context, arguments)).http));
+  store::SourceServices services{*client, context.environment, observer, [&context](int64_t ms) {
+                                   return store::rest_unless_stopped(ms, &context.interrupted);
+                                 }};
+  services.plain_http = TRY(arguments.flag("--plain-http"));
+  auto finder = std::make_unique<RemoteFinder>(Passkey{}, context, arguments, std::move(client),
+                                               std::move(services));
+  return finder;
+}
+
+void RemoteFinder::read_docker_config() {
+  const auto folder = context_.environment("DOCKER_CONFIG");
+  const auto home = context_.environment("HOME");
+  if (!folder && !home) return;
+  const std::string path = folder ? *folder + "/config.json" : *home + "/.docker/config.json";
+  const auto text = io::read_small_file(context_.files, path, kDockerConfigBytesMax);
+  if (text.ok()) services_.docker_config = *text;
+}
+
+Result<store::RemoteModel> RemoteFinder::find(const store::Reference& reference) {
+  if (reference.kind == store::ReferenceKind::kAddress) return behind_address(context_, reference);
+  TRY(refuse_offline(arguments_, reference.text));
+  if (reference.kind == store::ReferenceKind::kHub) {
+    return store::find_hub_model(services_, reference);
   }
-  const io::HttpOptions http = TRY(download_options(context, arguments)).http;
-  const auto client = TRY(io::make_http_client(http));
-  const auto rest = [&context](int64_t ms) {
-    return store::rest_unless_stopped(ms, &context.interrupted);
-  };
-  const store::SourceServices services{*client, context.environment, observer, rest};
-  return store::find_hub_model(services, reference);
+  read_docker_config();
+  return store::find_registry_model(services_, reference);
 }
 
 }  // namespace freehold::cli

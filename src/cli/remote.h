@@ -9,9 +9,13 @@
 #include "cli/command.h"
 #include "model/gguf/gguf.h"
 #include "store/remote_pull.h"
+#include "store/source/ask.h"
 #include "store/source/reference.h"
 
 namespace freehold::cli {
+
+inline constexpr Option kPlainHttpOption{"--plain-http", 0, OptionKind::kFlag, "",
+                                         "ask registries over http, without TLS"};
 
 /// The reference that `text` is; nothing for names and paths. A file that is there wins over a
 /// registry's name.
@@ -20,11 +24,35 @@ Result<std::optional<store::Reference>> remote_reference(Context& context, const
 /// kRefused that names what was asked for, where --offline stands.
 Status refuse_offline(const Arguments& arguments, const std::string& reference);
 
-/// The file that is meant and what is known of it. Contacts the hub or the registry; of an address
-/// nothing is known before it is opened.
-Result<store::RemoteModel> find_remote(Context& context, const Arguments& arguments,
-                                       const store::Reference& reference,
-                                       store::Observer& observer);
+/// What asks hubs and registries, by --stall and --plain-http. Outlives the models that it finds.
+class RemoteFinder {
+ public:
+  static Result<std::unique_ptr<RemoteFinder>> create(Context& context, const Arguments& arguments,
+                                                      store::Observer& observer);
+
+  /// The file that is meant and what is known of it. Contacts the hub or the registry; of an
+  /// address nothing is known before it is opened.
+  Result<store::RemoteModel> find(const store::Reference& reference);
+
+ private:
+  struct Passkey {};
+
+ public:
+  RemoteFinder(Passkey, Context& context, const Arguments& arguments,
+               std::unique_ptr<io::HttpClient> client, store::SourceServices services)
+      : context_(context),
+        arguments_(arguments),
+        client_(std::move(client)),
+        services_(std::move(services)) {}
+
+ private:
+  void read_docker_config();
+
+  Context& context_;
+  const Arguments& arguments_;
+  std::unique_ptr<io::HttpClient> client_;
+  store::SourceServices services_;
+};
 
 /// The header of the model's file, read by ranges.
 Result<std::unique_ptr<model::GgufModel>> open_remote_header(Context& context,

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace freehold::io {
@@ -16,6 +18,16 @@ constexpr long kBytesPerSecondMin = 128;
 void start_curl() {
   static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
   (void)started;
+}
+
+/// A line end in a value would begin a header of its own.
+Status check_header(const std::string& value) {
+  const bool plain = std::all_of(value.begin(), value.end(), [](char byte) {
+    return static_cast<unsigned char>(byte) >= 0x20 && byte != 0x7F;
+  });
+  if (plain) return {};
+  return Error{ErrorCode::kRefused, "a token or login holds control characters",
+               "look at the variable that it comes from"};
 }
 
 }  // namespace
@@ -66,7 +78,11 @@ Status HttpExchange::prepare(const HttpRequest& request, const std::string& rang
   const auto add_header = [&](const std::string& name, const std::string& value) {
     headers_ = curl_slist_append(headers_, fmt::format("{}: {}", name, value).c_str());
   };
-  for (const auto& [name, value] : request.headers) add_header(name, value);
+  TRY(check_header(request.authorization));
+  for (const auto& [name, value] : request.headers) {
+    TRY(check_header(value));
+    add_header(name, value);
+  }
   // libcurl keeps this header from other hosts, ports and schemes when it follows redirects.
   if (!request.authorization.empty()) add_header("Authorization", request.authorization);
   const bool https = address_.size() > 5 && (address_[4] == 's' || address_[4] == 'S');

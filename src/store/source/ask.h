@@ -23,7 +23,8 @@ struct SourceServices {
   Observer& observer;
   std::function<Status(int64_t ms)> rest;  ///< as Source::rest()
   int tries = 5;
-  bool plain_http = false;  ///< for registries
+  bool plain_http = false;         ///< for registries
+  std::string docker_config = {};  ///< text of Docker's config.json, for registries; may be empty
 };
 
 /// Milliseconds before try `next` (from 2): doubling from half a second to half a minute, and what

@@ -206,7 +206,8 @@ Status parse_tree(const base::JsonValue& page, std::vector<HubFile>& files) {
     HubFile file;
     file.path = entry.find_string("path").value_or("");
     const auto parsed = parse_reference("hf.co/a/b/" + file.path);
-    if (!parsed.ok()) continue;  // A step up or a control character: nothing that we would ask for.
+    if (file.path.empty() || !parsed.ok())
+      continue;  // A step up or a control character: nothing that we would ask for.
     file.bytes = entry.find_unsigned("size").value_or(0);
     if (const base::JsonValue* const large = entry.find("lfs");
         large != nullptr && !large->is_null()) {

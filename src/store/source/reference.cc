@@ -174,8 +174,14 @@ Result<Reference> parse_registry(std::string_view text, std::string_view whole) 
     if (text.find('/') == std::string_view::npos)
       reference.repository = fmt::format("library/{}", text);
   }
+  const std::string shown_host = reference.host;
+  if (reference.host == "docker.io") {
+    reference.host = "registry-1.docker.io";
+    if (text.find('/') == std::string_view::npos)
+      reference.repository = fmt::format("library/{}", text);
+  }
   if (reference.tag.empty() && reference.digest.empty()) reference.tag = kDefaultTag;
-  reference.text = fmt::format("{}/{}", reference.host, reference.repository);
+  reference.text = fmt::format("{}/{}", shown_host, reference.repository);
   if (!reference.tag.empty()) reference.text += ":" + reference.tag;
   if (!reference.digest.empty()) reference.text += "@" + reference.digest;
   return reference;

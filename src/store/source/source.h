@@ -1,6 +1,6 @@
 #pragma once
 // Where a model's file comes from: one interface for everything that is not the package registry.
-// Finding (hub.h) turns what a person typed into a RemoteModel; opening
+// Finding (hub.h, registry.h) turns what a person typed into a RemoteModel; opening
 // it gives a Source of bytes; Store::pull_from() brings them into the store, goes on after
 // failures, and proves them. Nothing here writes. One thread.
 
