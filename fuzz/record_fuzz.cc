@@ -1,10 +1,11 @@
-// Records and settings from any bytes: a record that is read is written and read back the same; a
-// layer of another program that is taken over gives settings that a record holds.
+// Records, settings and model files from any bytes: a record that is read is written and read back
+// the same; a layer of another program that is taken over gives settings that a record holds.
 
 #include <cstdint>
 #include <string>
 
 #include "base/check.h"
+#include "store/model_file.h"
 #include "store/record.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -14,6 +15,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto again = store::parse_record(store::encode_record(*record));
     CHECK(again.ok());
     CHECK(*again == *record);
+  }
+  if (const auto file = store::parse_model_file(text); file.ok()) {
+    CHECK(!file->from.empty());
+    CHECK(store::settings_over({}, file->settings).ok());
   }
   if (size == 0) return 0;
   constexpr const char* kKinds[] = {"system",  "params",   "template",

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""The store as people use it, on small models that model_factory makes: settings, licences.
+"""The store as people use it, on small models that model_factory makes: settings, licences, names made
+from model files, models in other programs' stores.
 
 Offline; takes the program from FREEHOLD. Every check is a line of output where it fails; exit 1 then.
 """
 
+import hashlib
 import json
 import os
 import pathlib
@@ -14,6 +16,7 @@ import tempfile
 
 PROGRAM = os.environ.get("FREEHOLD", "build/release/freehold")
 FACTORY = str(pathlib.Path(PROGRAM).with_name("model_factory"))
+SMALL = ("--layers", "2", "--width", "256", "--heads", "4", "--kv-heads", "2", "--ffn", "512", "--vocab", "512")
 FAILURES = []
 
 
@@ -139,13 +142,248 @@ def licences():
         expect(0, "rm", name)
 
 
+def create():
+    """Names from model files share their base's blob; each complaint names its line."""
+    expect(0, "import", MODEL, "base")
+    lines = 'FROM base\nSYSTEM """Be\nbrief."""\nPARAMETER seed 7\nPARAMETER temperature 0.5\n'
+    expect(0, "create", "brief", "-f", "-", text=lines.encode())
+    by_flags, _ = expect(0, "run", "base", "-n", 8, "Hello", "--seed", 7, "--temperature", 0.5, "--system", "Be\nbrief.")
+    check(expect(0, "run", "brief", "-n", 8, "Hello")[0] == by_flags, "a created name asks for what its model file says")
+    check(len(list((HOME / "blobs").glob("sha256-*"))) == 2, "a created name shares its base's blob")
+    out, _ = expect(0, "show", "brief", "--modelfile")
+    file = WORK / "Modelfile"
+    file.write_bytes(out.replace(b"FROM brief", b"FROM base"))
+    expect(0, "create", "again", "-f", file)
+    check(expect(0, "run", "again", "-n", 8, "Hello")[0] == by_flags, "show --modelfile makes the same again")
+    expect(0, "create", "nested", "-f", "-", text=b"FROM brief\nPARAMETER seed 8\n")
+    _, err = expect(0, "run", "nested", "-n", 1, "x", "--verbose")
+    check("seed 8" in err, "a name over a created name replaces what it says itself")
+    check(b"Be" in expect(0, "show", "nested", "--system")[0], "and inherits the rest")
+    expect(0, "create", "brief", "-f", "-", text=b"FROM base\nSYSTEM Sing.\n")
+    check(expect(0, "show", "brief", "--system")[0] == b"Sing.\n", "a created name is made anew")
+    expect(4, "create", "base", "-f", "-", text=b"FROM brief\n")
+    expect(4, "cp", "again", "brief")
+    (WORK / "there").mkdir()
+    make(WORK / "there" / "near.gguf", "--seed", "2", "--tokenizer", "bytes-bpe", *SMALL)
+    (WORK / "there" / "Modelfile").write_text("FROM ./near.gguf\nPARAMETER seed 7\n")
+    expect(0, "create", "near", "-f", WORK / "there" / "Modelfile")
+    check("seed 7" in expect(0, "run", "near", "-n", 1, "x", "--verbose")[1], "FROM a file beside the model file")
+    for text, code, word in (("FROM base\n\nFRUM x", 2, "line 3: 'FRUM'"), ("SYSTEM x", 2, "no FROM"),
+                             ("FROM base\nPARAMETER mirostat 2", 2, "line 2: parameter 'mirostat' cannot be honoured"),
+                             ("FROM base\nTEMPLATE {{ .Prompt }}", 4, "line 2: the template is in Go"),
+                             ("FROM base\nADAPTER ./x.gguf", 2, "line 2: ADAPTER"), ("FROM nothing-here", 3, "nothing-here"),
+                             ("FROM ./nothing-here.gguf", 3, "nothing-here"), ('FROM base\nSYSTEM """x', 2, "line 2: three quotes")):
+        _, err = expect(code, "create", "wrong", "-f", "-", text=text.encode())
+        check(word in err, f"create says {word!r}: {err}")
+    expect(2, "create", "bad name", "-f", "-", text=b"FROM base\n")
+    expect(3, "create", "wrong", "-f", WORK / "no-file")
+    expect(3, "show", "wrong")
+    for name in ("brief", "again", "nested", "near"):
+        expect(0, "verify", name)
+        expect(0, "rm", name)
+    expect(0, "verify", "base")
+    expect(0, "rm", "base")
+    check(not list((HOME / "blobs").iterdir()), "the last name takes the blob along")
+
+
+def blob(root, data):
+    digest = hashlib.sha256(data).hexdigest()
+    (root / "blobs").mkdir(parents=True, exist_ok=True)
+    (root / "blobs" / f"sha256-{digest}").write_bytes(data)
+    return digest
+
+
+def manifest(root, name, layers):
+    """An Ollama manifest; `layers` are (kind, bytes)."""
+    path = root / "manifests" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [{"mediaType": f"application/vnd.ollama.image.{kind}", "digest": f"sha256:{blob(root, data)}", "size": len(data)}
+            for kind, data in layers]
+    path.write_text(json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json", "layers": rows}))
+    return path
+
+
+def tree_of(folder):
+    return {str(path): (path.lstat().st_mtime_ns, path.lstat().st_size) for path in sorted(folder.rglob("*"))}
+
+
+def ollama():
+    """Ollama's store in place: the answer of the file, settings included; lies and tricks are named."""
+    data = MODEL.read_bytes()
+    root = WORK / "user" / ".ollama" / "models"
+    library = "registry.ollama.ai/library/"
+    manifest(root, library + "tiny/latest", [("model", data), ("system", b"Be brief."), ("params", b'{"seed":7,"stop":["~~"],"num_gpu":1}'),
+                                             ("template", b"{{ .Prompt }}"), ("license", b"You may.")])
+    manifest(root, "hf.co/some/Thing/Q4", [("model", data)])
+    manifest(root, library + "lora/latest", [("model", data), ("adapter", b"weights")])
+    manifest(root, library + "safe/latest", [("tensor", b"x"), ("tensor", b"y")])
+    before = tree_of(root)
+    expect(0, "import", MODEL, "plain")
+    by_flags, _ = expect(0, "run", "plain", "-n", 8, "Hello", "--seed", 7, "--stop", "~~", "--system", "Be brief.")
+    out, err = expect(0, "run", "ollama:tiny", "-n", 8, "Hello")
+    check(out == by_flags, "a model in Ollama's store answers as its file with its settings")
+    check("num_gpu" in err and "Go's template language" in err, f"what cannot be honoured is said: {err}")
+    expect(0, "verify", "ollama:tiny:latest")
+    expect(0, "tokenize", "ollama:hf.co/some/Thing:Q4", "Hello", "--json")
+    check(b"You may." in expect(0, "show", "ollama:tiny", "--licence")[0], "show --licence of Ollama's layer")
+    rows = {row["name"]: row for row in json.loads(expect(0, "ls", "--all", "--json")[0])}
+    check({"ollama:tiny", "ollama:hf.co/some/Thing:Q4", "plain:latest"} <= set(rows), f"ls --all: {list(rows)}")
+    check("ollama:tiny" in expect(0, "ls", "--all")[0].decode() and "ollama" not in expect(0, "ls")[0].decode(), "ls without --all is ours alone")
+    _, err = expect(4, "run", "ollama:lora", "-n", 1, "x")
+    check("adapter" in err, "an adapter of Ollama's is refused by name")
+    expect(4, "run", "ollama:safe", "-n", 1, "x")
+    _, err = expect(3, "run", "ollama:nothing", "-n", 1, "x")
+    check(str(root) in err, "where was looked is said")
+    for name in ("../../x", "a/b/c/d", "/x", ".x", "", "x:", "a//b"):
+        expect(2, "show", f"ollama:{name}")
+    for words in (("rm", "ollama:tiny"), ("cp", "ollama:tiny", "x"), ("cp", "plain", "ollama:x"), ("import", MODEL, "ollama:x")):
+        expect(2, *words)
+    check(tree_of(root) == before, "nothing is written to Ollama's store")
+    expect(0, "import", "ollama:tiny")
+    check(expect(0, "run", "tiny", "-n", 8, "Hello")[0] == by_flags, "an imported model keeps its settings")
+    expect(0, "create", "over", "-f", "-", text=b"FROM ollama:tiny\nPARAMETER seed 9\n")
+    check("seed 9" in expect(0, "run", "over", "-n", 1, "x", "--verbose")[1], "create FROM another program's model")
+    check(b"Be brief." in expect(0, "show", "over", "--system")[0], "and inherits what it asks for")
+    ollama_lies(root, library, data)
+    for name in ("tiny", "over", "plain"):
+        expect(0, "rm", name)
+
+
+def ollama_lies(root, library, data):
+    secret = WORK / "secret.gguf"
+    secret.write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    blobs = root / "blobs"
+
+    def lie(code, word, edit, name="liar"):
+        path = manifest(root, library + name + "/latest", [("model", data), ("system", b"Hi.")])
+        text = json.loads(path.read_text())
+        edit(text)
+        path.write_text(json.dumps(text))
+        _, err = expect(code, "show", f"ollama:{name}")
+        check(word in err, f"{word!r} is not said: {err}")
+    for bad in ("sha256:../../../secret.gguf", "sha256:" + "A" * 64, digest, "", 5, "sha256:" + "0" * 63):
+        lie(5, "no SHA-256", lambda text, bad=bad: text["layers"][0].update(digest=bad))
+    lie(5, "missing or cut", lambda text: text["layers"][0].update(size=5))
+    lie(5, "missing or cut", lambda text: text["layers"][0].update(digest="sha256:" + "0" * 64))
+    lie(5, "without a size", lambda text: text["layers"][0].update(size=-1))
+    lie(4, "one GGUF file", lambda text: text.update(layers=[]))
+    lie(5, "no layers", lambda text: text.pop("layers"))
+    lie(5, "schemaVersion", lambda text: text.update(schemaVersion=1))
+    lie(4, "one GGUF file", lambda text: text["layers"].append(text["layers"][0]))
+    path = root / "manifests" / (library + "liar/latest")
+    path.write_text("{" * 100)
+    expect(5, "show", "ollama:liar")
+    path.write_text(" " * (5 << 20))
+    expect(4, "show", "ollama:liar")
+    path.unlink()
+    path.symlink_to(manifest(WORK / "elsewhere", "x", [("model", data)]))
+    _, err = expect(4, "show", "ollama:liar")
+    check("leads out of its folder" in err, "a manifest's link cannot lead out")
+    path.unlink()
+    path.parent.rmdir()
+    path.parent.symlink_to(WORK / "elsewhere" / "manifests")
+    expect(4, "show", "ollama:liar:x")
+    path.parent.unlink()
+    system = blobs / f"sha256-{hashlib.sha256(b'Hi.').hexdigest()}"
+    lie(0, "", lambda text: None)
+    system.write_bytes(b"Ho.")
+    _, err = expect(5, "show", "ollama:liar")
+    check("not what its name says" in err, "a layer's hash is checked")
+    system.write_bytes(b"Hi.")
+    kept = blobs / f"sha256-{digest}"
+    kept.unlink()
+    kept.symlink_to(secret)
+    expect(4, "show", "ollama:tiny")
+    kept.unlink()
+    os.mkfifo(kept)
+    expect(4, "show", "ollama:tiny")
+    kept.unlink()
+    kept.write_bytes(data[:-32] + b"x" * 32)
+    _, err = expect(5, "verify", "ollama:tiny")
+    check("damaged" in err, "verify of another program's model")
+    expect(5, "import", "ollama:tiny", "damaged")
+    expect(3, "show", "damaged")
+    (root / "manifests" / library / "rubbish").write_text("x")
+    _, err = expect(0, "ls", "--all")
+    kept.write_bytes(data)
+
+
+def folders():
+    """LM Studio's folder, llama.cpp's and Hugging Face's caches in place."""
+    data = MODEL.read_bytes()
+    user = WORK / "user"
+    studio = user / ".lmstudio" / "models" / "pub" / "repo"
+    studio.mkdir(parents=True)
+    (studio / "tiny-Q4_K_M.gguf").write_bytes(data)
+    (studio / "mmproj-tiny.gguf").write_bytes(b"GGUF")
+    expect(0, "tokenize", "lmstudio:pub/repo", "Hello", "--json")
+    (studio / "tiny-Q8_0.gguf").write_bytes(data)
+    expect(0, "show", "lmstudio:pub/repo")
+    (studio / "tiny-Q4_K_M.gguf").rename(studio / "tiny-Q5_K_M.gguf")
+    _, err = expect(2, "show", "lmstudio:pub/repo")
+    check("tiny-Q8_0.gguf" in err and "mmproj" not in err, "several files are named")
+    expect(0, "show", "lmstudio:pub/repo/tiny-Q8_0.gguf")
+    (studio / "out.gguf").symlink_to(WORK / "secret.gguf")
+    expect(4, "show", "lmstudio:pub/repo/out.gguf")
+    for name in ("../.lmstudio/models/pub", "pub/../../x", "pub", "pub/repo/x/y", "pub//x"):
+        expect(2, "show", f"lmstudio:{name}")
+    expect(3, "verify", "lmstudio:pub/repo/tiny-Q8_0.gguf")
+    cache = WORK / "llama-cache"
+    cache.mkdir()
+    (cache / "org_tiny-GGUF_tiny-Q8_0.gguf").write_bytes(data)
+    env = {"LLAMA_CACHE": str(cache)}
+    for name in ("org_tiny-GGUF_tiny-Q8_0.gguf", "org_tiny-GGUF_tiny-Q8_0", "org/tiny-GGUF", "org/tiny-GGUF:q8_0"):
+        expect(0, "show", f"llamacpp:{name}", env=env)
+    expect(3, "show", "llamacpp:org/tiny-GGUF:q4_0", env=env)
+    expect(3, "show", "llamacpp:org/tiny-GGUF")
+    hub = user / ".cache" / "huggingface" / "hub" / "models--org--tiny"
+    digest = hashlib.sha256(data).hexdigest()
+    (hub / "blobs").mkdir(parents=True)
+    (hub / "blobs" / digest).write_bytes(data)
+    snapshot = hub / "snapshots" / "0123abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "tiny-Q8_0.gguf").symlink_to(f"../../blobs/{digest}")
+    expect(0, "show", "hf-cache:org/tiny")
+    (hub / "refs").mkdir()
+    (hub / "refs" / "main").write_text("0123abc")
+    for name in ("org/tiny", "org/tiny:Q8_0", "org/tiny/tiny-Q8_0.gguf"):
+        expect(0, "verify", f"hf-cache:{name}")
+    expect(0, "show", "hf-cache:org/tiny", env={"HF_HOME": str(hub.parent.parent)})
+    expect(3, "show", "hf-cache:org/tiny", env={"HF_HUB_CACHE": str(WORK)})
+    (snapshot / "out.gguf").symlink_to(WORK / "secret.gguf")
+    expect(4, "show", "hf-cache:org/tiny/out.gguf")
+    for commit in ("../../../..", "/etc", "", "x/y"):
+        (hub / "refs" / "main").write_text(commit)
+        expect(5, "show", "hf-cache:org/tiny")
+    (hub / "refs" / "main").write_text("0123abc")
+    make(WORK / "shards.gguf", "--tokenizer", "bytes-bpe", "--shards", "2", *SMALL)
+    shards = sorted(WORK.glob("shards*-of-*.gguf"))
+    for shard in shards:
+        name = hashlib.sha256(shard.read_bytes()).hexdigest()
+        (hub / "blobs" / name).write_bytes(shard.read_bytes())
+        (snapshot / shard.name).symlink_to(f"../../blobs/{name}")
+    whole, _ = expect(0, "logits", shards[0], "--tokens", "1,2,3", "--json")
+    out, _ = expect(0, "logits", f"hf-cache:org/tiny/{shards[0].name}", "--tokens", "1,2,3", "--json")
+    check(out == whole, "shards behind links are one model")
+    (snapshot / shards[1].name).unlink()
+    expect(3, "show", f"hf-cache:org/tiny/{shards[0].name}")
+    (snapshot / shards[1].name).symlink_to(WORK / "secret.gguf")
+    expect(4, "show", f"hf-cache:org/tiny/{shards[0].name}")
+    names = {row["name"] for row in json.loads(expect(0, "ls", "--all", "--json", env=env)[0])}
+    check({"lmstudio:pub/repo/tiny-Q8_0.gguf", "llamacpp:org_tiny-GGUF_tiny-Q8_0.gguf", "hf-cache:org/tiny/tiny-Q8_0.gguf"} <= names,
+          f"ls --all: {names}")
+    check(not any("out.gguf" in name for name in names), "what leads out is not listed")
+
+
 with tempfile.TemporaryDirectory() as folder:
     WORK = pathlib.Path(folder)
     HOME = WORK / "home"
     ENVIRONMENT = {"FREEHOLD_HOME": str(HOME), "XDG_CONFIG_HOME": str(WORK), "HOME": str(WORK / "user")}
-    MODEL = make(WORK / "model.gguf", "--tokenizer", "bytes-bpe", "--layers", "2", "--width", "256", "--heads", "4",
-                 "--kv-heads", "2", "--ffn", "512", "--vocab", "512")
-    for part in (settings, licences):
+    for variable in ("OLLAMA_MODELS", "LLAMA_CACHE", "HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME"):
+        os.environ.pop(variable, None)
+    MODEL = make(WORK / "model.gguf", "--tokenizer", "bytes-bpe", *SMALL)
+    for part in (settings, licences, create, ollama, folders):
         part()
 print(f"{len(FAILURES)} checks failed" if FAILURES else "all checks hold")
 sys.exit(1 if FAILURES else 0)

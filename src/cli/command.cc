@@ -19,9 +19,9 @@ namespace {
 /// Commands of docs/CLI.md whose rooms do not exist yet; named so that nobody thinks of a typing
 /// error.
 constexpr std::string_view kPlanned[] = {
-    "serve",  "ps",      "stop", "create",  "export", "embed",   "rerank",   "say",
-    "listen", "agent",   "flow", "key",     "config", "convert", "quantize", "launch",
-    "model",  "receipt", "log",  "witness", "tpm",    "policy",  "audit"};
+    "serve",   "ps",   "stop",    "export", "embed",   "rerank",   "say",    "listen",
+    "agent",   "flow", "key",     "config", "convert", "quantize", "launch", "model",
+    "receipt", "log",  "witness", "tpm",    "policy",  "audit"};
 
 /// `text` broken at spaces so that no line is wider than `columns`; every line after the first
 /// begins with `indent` spaces.
@@ -126,8 +126,11 @@ Status run_command(Context& context, std::span<const std::string> words,
 }  // namespace
 
 store::Store open_store(Context& context) {
-  return store::Store::open({context.files, context.processes, context.clock, context.catalogue},
-                            context.home);
+  std::vector<store::ForeignFolder> foreign;
+  if (context.environment) foreign = store::foreign_folders(context.environment);
+  return store::Store::open(
+      {context.files, context.processes, context.clock, context.catalogue, std::move(foreign)},
+      context.home);
 }
 
 std::span<const Command* const> all_commands() {

@@ -94,6 +94,9 @@ Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arg
   auto generator = std::make_unique<Generator>(context, machine);
   NamedModel named = TRY(open_named_model(context, name));
   TRY(admit_use(context, asked, name, named));
+  for (const std::string& note : named.found.notes) {
+    context.err.write(fmt::format("note: {}\n", note));
+  }
   generator->settings_ = std::move(named.found.settings);
   const Arguments arguments = TRY(generator->with_settings(asked));
   auto file = std::move(named.file);

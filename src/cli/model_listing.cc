@@ -15,4 +15,14 @@ void write_record(base::JsonWriter& json, const store::ModelRecord& record) {
       .end_object();
 }
 
+void write_foreign(base::JsonWriter& json, const store::ForeignModel& model) {
+  json.begin_object()
+      .field("name", model.name)
+      .field("size", model.bytes)
+      .field("sha256", model.sha256)
+      .field("source", model.name.substr(0, model.name.find(':')))
+      .field("path", model.path)
+      .end_object();
+}
+
 }  // namespace freehold::cli

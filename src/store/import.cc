@@ -52,7 +52,7 @@ bool is_shard(std::string_view path) {
 }  // namespace
 
 Result<ModelRecord> Store::import(const std::string& path, std::string_view text,
-                                  Observer& observer) {
+                                  const ImportOptions& options, Observer& observer) {
   ModelRecord record;
   record.name = TRY(parse_name(text));
   if (is_shard(path)) {
@@ -82,13 +82,21 @@ Result<ModelRecord> Store::import(const std::string& path, std::string_view text
     return Error{ErrorCode::kFailed, path + " changed while it was read", "import it again"};
   }
   const BlobHashes hashes = TRY(std::move(writer).finish());
+  if (!options.sha256.empty() && options.sha256 != hashes.sha256) {
+    (void)remove_tree(files(), paths_.import_work()).ok();
+    return Error{ErrorCode::kDamaged,
+                 fmt::format("{} has the SHA-256 {}, not {}", path, hashes.sha256, options.sha256),
+                 "fetch it again with the program it belongs to"};
+  }
   record.sha256 = hashes.sha256;
   record.bytes = source->size();
   set_licence(record, stated_licence(files(), path));
-  record.source = "import";
+  record.source = options.source;
+  record.settings = options.settings;
   record.added_s = services_.clock.wall_ns() / 1'000'000'000;
   const std::unique_ptr<io::FileLock> lock = TRY(lock_for_change());
-  TRY(check_name_free(record));
+  TRY(check_name_free(record,
+                      options.source == kCreatedSource ? Replace::kCreated : Replace::kNothing));
   if (!blob_is_whole(record.sha256, record.bytes)) {
     TRY(publish_blob(*lock, temporary, record.sha256, hashes.panels));
   }
@@ -97,7 +105,30 @@ Result<ModelRecord> Store::import(const std::string& path, std::string_view text
   return record;
 }
 
+/// Of another program's model: against what that program says it is.
+Status Store::verify_foreign(std::string_view name, Observer& observer) const {
+  const ForeignModel model = TRY(find_foreign(name));
+  if (model.sha256.empty()) {
+    return Error{ErrorCode::kNotFound,
+                 fmt::format("nothing says what {} should be", base::printable(name)),
+                 "import it; from then on its hash is known"};
+  }
+  const std::unique_ptr<io::ReadableFile> file = TRY(files().open(model.path));
+  Sha256 sha256;
+  TRY(read_through(*file, observer, [&sha256](std::span<const std::byte> piece) -> Status {
+    sha256.add(piece);
+    return {};
+  }));
+  const std::string found = std::move(sha256).finish();
+  if (found == model.sha256) return {};
+  return Error{
+      ErrorCode::kDamaged,
+      fmt::format("{} is damaged: {} has the SHA-256 {}", base::printable(name), model.path, found),
+      "fetch it again with the program it belongs to"};
+}
+
 Status Store::verify(std::string_view name, Observer& observer) const {
+  if (is_foreign_name(name)) return verify_foreign(name, observer);
   const ModelRecord record = TRY(show(name));
   const std::string path = TRY(resolve(record.name.text()));
   const std::unique_ptr<io::ReadableFile> file = TRY(files().open(path));

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "store/foreign/foreign.h"
+
 namespace freehold::store {
 
 namespace {
@@ -44,6 +46,12 @@ Result<ModelName> parse_name(std::string_view text) {
         fmt::format("a name is NAME or NAME:TAG, each 1 to {} letters, digits, '.', '_' or "
                     "'-', starting with a letter or digit",
                     kNamePartBytesMax)};
+  }
+  if (is_foreign_prefix(name)) {
+    return Error{
+        ErrorCode::kUsage,
+        fmt::format("'{}' is a name in another program's store, which is only read", shown(text)),
+        "bring it into this one: freehold import " + shown(text)};
   }
   return ModelName{std::string(name), std::string(tag)};
 }

@@ -21,7 +21,8 @@ struct ModelName {
   std::string text() const { return name + ":" + tag; }
 };
 
-/// kUsage where `text` is no name. Names that end in ".gguf" are none: they would be read as paths.
+/// kUsage where `text` is no name. Names that end in ".gguf" are none: they would be read as paths;
+/// nor are those that begin as another program's do (store/foreign/foreign.h).
 Result<ModelName> parse_name(std::string_view text);
 
 /// Whether a MODEL argument is a path: it contains '/' or ends in ".gguf" (docs/CLI.md).

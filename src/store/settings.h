@@ -67,7 +67,8 @@ Status add_ollama_layer(ModelSettings& settings, std::string_view kind, std::str
 void write_settings(base::JsonWriter& json, const ModelSettings& settings);
 Result<ModelSettings> read_settings(const base::JsonValue& value);
 
-/// As the lines of a model file (docs/formats/model-file.md), without FROM.
+/// As the lines of a model file (docs/formats/model-file.md), without FROM. Texts with three quotes
+/// in a row have no form there and are cut short by them.
 std::string settings_text(const ModelSettings& settings);
 
 }  // namespace freehold::store

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "store/model_file.h"
 #include "store/puller.h"
 
 namespace freehold::store {
@@ -66,6 +67,13 @@ Result<std::string> Store::resolve(std::string_view model) const { return TRY(fi
 
 Result<FoundModel> Store::find(std::string_view model) const {
   FoundModel found;
+  if (is_foreign_name(model)) {
+    ForeignModel foreign = TRY(find_foreign(model));
+    found.path = std::move(foreign.path);
+    found.settings = std::move(foreign.settings);
+    found.notes = std::move(foreign.notes);
+    return found;
+  }
   if (is_path(model)) {
     found.path = model;
     const Result<io::FileIdentity> there = files().stat(found.path);
@@ -113,6 +121,14 @@ Result<StoreListing> Store::list() const {
     }
   }
   return listing;
+}
+
+Result<ForeignModel> Store::find_foreign(std::string_view name) const {
+  return store::find_foreign(files(), services_.foreign, name);
+}
+
+ForeignListing Store::list_foreign() const {
+  return store::list_foreign(files(), services_.foreign);
 }
 
 Status Store::make_folders() {
@@ -204,7 +220,7 @@ bool Store::blob_is_whole(const std::string& sha256, uint64_t bytes) const {
   return there.ok() && there->size == bytes;
 }
 
-Status Store::check_name_free(const ModelRecord& record) const {
+Status Store::check_name_free(const ModelRecord& record, Replace replace) const {
   const auto refuse_other_case = [&record](const auto& entries,
                                            const std::string& wanted) -> Status {
     for (const io::DirectoryEntry& entry : entries) {
@@ -221,7 +237,9 @@ Status Store::check_name_free(const ModelRecord& record) const {
   const auto tags = files().list(paths_.model(record.name));
   if (tags.ok()) TRY(refuse_other_case(*tags, record.name.tag + std::string(kRecordEnding)));
   const Result<ModelRecord> there = read_record(record.name);
-  if (there.ok() && !same_model(*there, record)) {
+  const bool made_anew =
+      there.ok() && there->source == kCreatedSource && replace == Replace::kCreated;
+  if (there.ok() && !made_anew && !same_model(*there, record)) {
     return Error{ErrorCode::kRefused,
                  fmt::format("{} is already the name of another model", short_text(record.name)),
                  fmt::format("choose another name, or: freehold rm {}", short_text(record.name))};
@@ -285,6 +303,22 @@ Status Store::copy(std::string_view from, std::string_view to) {
   record.name = target;
   TRY(check_name_free(record));
   return write_record(*lock, record);
+}
+
+Result<ModelRecord> Store::create(std::string_view name, std::string_view base,
+                                  const ModelSettings& settings) {
+  const ModelName target = TRY(parse_name(name));
+  TRY(show(base));  // before a folder is made
+  const std::unique_ptr<io::FileLock> lock = TRY(lock_for_change());
+  ModelRecord record = TRY(show(base));
+  record.name = target;
+  record.settings = TRY(settings_over(record.settings, settings));
+  record.source = kCreatedSource;
+  record.added_s = services_.clock.wall_ns() / 1'000'000'000;
+  TRY(check_name_free(record, Replace::kCreated));
+  TRY(write_record(*lock, record));
+  remove_unnamed_blobs(*lock);
+  return record;
 }
 
 Result<PullReport> Store::pull(std::string_view name, const PullOptions& options,

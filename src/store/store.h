@@ -18,6 +18,7 @@
 #include "io/panel_checksums.h"
 #include "io/process.h"
 #include "store/catalogue.h"
+#include "store/foreign/foreign.h"
 #include "store/observer.h"
 #include "store/record.h"
 #include "store/store_files.h"
@@ -32,6 +33,7 @@ struct StoreServices {
   io::ProcessRunner& processes;
   base::Clock& clock;
   const Catalogue& catalogue;
+  std::vector<ForeignFolder> foreign = {};  ///< other programs' stores, only read
 };
 
 /// What list() found.
@@ -44,6 +46,15 @@ struct PullOptions {
   bool offline = false;  ///< Refuse (kRefused) before any contact; what is here already is fine.
   /// The registry's own client and its first arguments.
   std::vector<std::string> registry_client = {"python3", "-m", "pip"};
+};
+
+/// Of a record that create() made, and may make anew.
+inline constexpr std::string_view kCreatedSource = "create";
+
+struct ImportOptions {
+  ModelSettings settings = {};    ///< what the name asks for
+  std::string source = "import";  ///< for people; kCreatedSource may replace a name of that source
+  std::string sha256 = {};        ///< what the file is said to be; empty: not known
 };
 
 /// A MODEL argument that was found.
@@ -65,7 +76,8 @@ class Store {
   /// `home` need not be there. Nothing is written until something is stored.
   static Store open(const StoreServices& services, std::string home);
 
-  /// The file of a MODEL argument: a path as it is (docs/CLI.md), a name's blob. kNotFound with
+  /// The file of a MODEL argument: a path as it is (docs/CLI.md), a name's blob, or where another
+  /// program keeps it. kNotFound with
   /// what to do where there is none, kUsage where it is no name, kDamaged where the blob is gone.
   Result<std::string> resolve(std::string_view model) const;
   /// The same, with what the name asks for.
@@ -74,15 +86,27 @@ class Store {
   /// What is known of a name.
   Result<ModelRecord> show(std::string_view name) const;
   Result<StoreListing> list() const;
+  /// What other programs' stores have.
+  ForeignListing list_foreign() const;
+  Result<ForeignModel> find_foreign(std::string_view name) const;
 
   /// Takes a name away, and the blob where no other name has it. Also discards an interrupted pull.
   Status remove(std::string_view name);
   /// A second name for the same blob. kRefused where `to` is another model's.
   Status copy(std::string_view from, std::string_view to);
-  /// Reads the whole blob again: kDamaged with the damaged places where it is not what it was.
+  /// Reads the whole blob again: kDamaged with the damaged places where it is not what it was. Of
+  /// another program's model: kNotFound where nothing says what it should be.
   Status verify(std::string_view name, Observer& observer) const;
   /// Copies a GGUF file into the store under `name`.
-  Result<ModelRecord> import(const std::string& path, std::string_view name, Observer& observer);
+  Result<ModelRecord> import(const std::string& path, std::string_view name, Observer& observer) {
+    return import(path, name, {}, observer);
+  }
+  Result<ModelRecord> import(const std::string& path, std::string_view name,
+                             const ImportOptions& options, Observer& observer);
+  /// A name for the blob of `base`, which asks for `settings` over the base's. A name that create()
+  /// made is replaced; kRefused where `name` is another one.
+  Result<ModelRecord> create(std::string_view name, std::string_view base,
+                             const ModelSettings& settings);
   /// Fetches a model of the catalogue. Interrupted work is kept and gone on with.
   Result<PullReport> pull(std::string_view name, const PullOptions& options, Observer& observer);
 
@@ -111,6 +135,7 @@ class Store {
                       PullReport& report, Observer& observer);
 
   io::FileSystem& files() const { return services_.files; }
+  Status verify_foreign(std::string_view name, Observer& observer) const;
   Result<ModelRecord> read_record(const ModelName& name) const;
   Error no_such_model(std::string_view text) const;
   Status make_folders();
@@ -119,9 +144,10 @@ class Store {
   void clear_leftovers(const io::FileLock& held);
   void remove_unnamed_blobs(const io::FileLock& held);
   void clear_finished_work();
+  enum class Replace { kNothing, kCreated };  ///< kCreated: a name that create() made
   /// kRefused where `name` belongs to another blob, or to a name that differs only in case.
   /// Asked early, to fail before the work, and again under the lock, to be sure.
-  Status check_name_free(const ModelRecord& record) const;
+  Status check_name_free(const ModelRecord& record, Replace replace = Replace::kNothing) const;
   Status write_record(const io::FileLock& held, const ModelRecord& record);
   bool blob_is_whole(const std::string& sha256, uint64_t bytes) const;
   /// Moves a finished temporary file into the blobs, its checksums first.

@@ -1,4 +1,4 @@
-// `freehold import`: copies a GGUF file into the store under a name.
+// `freehold import`: copies a GGUF file, or a model of another program's, into the store.
 
 #include <fmt/format.h>
 
@@ -6,6 +6,7 @@
 #include "cli/licence_gate.h"
 #include "cli/session.h"
 #include "cli/store_observer.h"
+#include "store/source/reference.h"
 
 namespace freehold::cli {
 
@@ -13,15 +14,36 @@ namespace {
 
 constexpr Option kOptions[] = {kLicencePolicyOption};
 
+/// What the file is called, as a name of the store.
+std::string name_of_file(std::string_view path) {
+  path = path.substr(path.rfind('/') + 1);
+  if (path.ends_with(".gguf")) path.remove_suffix(5);
+  return store::store_name_of(path);
+}
+
 Status run(Context& context, const Arguments& arguments) {
-  const std::string& path = arguments.positional()[0];
+  const auto& words = arguments.positional();
+  store::Store store = open_store(context);
+  const bool foreign = store::is_foreign_name(words[0]);
+  store::ImportOptions options;
+  std::string path = words[0];
+  if (foreign) {
+    const store::ForeignModel model = TRY(store.find_foreign(words[0]));
+    for (const std::string& note : model.notes) {
+      context.err.write(fmt::format("note: {}\n", note));
+    }
+    path = model.path;
+    options = {.settings = model.settings, .source = words[0], .sha256 = model.sha256};
+  }
+  const std::string name = words.size() > 1 ? words[1]
+                           : foreign        ? store::own_name_of(words[0])
+                                            : name_of_file(path);
   // A file that cannot be read as a model is refused before it is copied.
   NamedModel named;
   named.file = std::make_unique<model::GgufModel>(TRY(model::GgufModel::open(context.files, path)));
   TRY(admit_use(context, arguments, path, named));
-  store::Store store = open_store(context);
   TerminalObserver observer(context);
-  const auto record = TRY(store.import(path, arguments.positional()[1], observer));
+  const auto record = TRY(store.import(path, name, options, observer));
   context.err.write(fmt::format("{} is in the store ({}, sha256 {}, licence {})\n",
                                 store::short_text(record.name), base::human_bytes(record.bytes),
                                 record.sha256.substr(0, 12), record.licence));
@@ -31,15 +53,21 @@ Status run(Context& context, const Arguments& arguments) {
 }  // namespace
 
 const Command& import_command() {
-  static constexpr Command kCommand{.name = "import",
-                                    .summary = "Copy a GGUF file into the store",
-                                    .usage = "FILE NAME",
-                                    .options = kOptions,
-                                    .description = {},
-                                    .examples = "  freehold import ./model.gguf my-model\n",
-                                    .positional_min = 2,
-                                    .positional_max = 2,
-                                    .run = run};
+  static constexpr Command kCommand{
+      .name = "import",
+      .summary = "Copy a GGUF file or another program's model into the store",
+      .usage = "FILE|ollama:NAME|hf-cache:USER/REPO|… [NAME]",
+      .options = kOptions,
+      .description =
+          "Models of other programs (ls --all) can also be used "
+          "where they are, by the same names. Without NAME the "
+          "file's own is taken.",
+      .examples =
+          "  freehold import ./model.gguf my-model\n"
+          "  freehold import ollama:llama3.2:1b\n",
+      .positional_min = 1,
+      .positional_max = 2,
+      .run = run};
   return kCommand;
 }
 

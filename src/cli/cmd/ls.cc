@@ -1,4 +1,4 @@
-// `freehold ls`: the models in the store.
+// `freehold ls`: the models in the store, and with --all those that other programs have here.
 
 #include <fmt/format.h>
 
@@ -12,35 +12,74 @@ namespace freehold::cli {
 
 namespace {
 
-constexpr Option kOptions[] = {kJsonOption};
+constexpr Option kOptions[] = {
+    {"--all", 'a', OptionKind::kFlag, "",
+     "with the models of Ollama, LM Studio, llama.cpp and Hugging Face's cache"},
+    kJsonOption,
+};
+
+std::string listing_json(const store::StoreListing& listing, const store::ForeignListing& foreign) {
+  std::string out;
+  base::JsonWriter json(out);
+  json.begin_array();
+  for (const store::ModelRecord& record : listing.models) write_record(json, record);
+  for (const store::ForeignModel& model : foreign.models) write_foreign(json, model);
+  json.end_array();
+  return out + '\n';
+}
+
+/// The time of a record as a day (proleptic Gregorian; Hinnant, "chrono-compatible date
+/// algorithms").
+std::string day_of(int64_t seconds) {
+  if (seconds <= 0) return "-";
+  const int64_t days = seconds / 86'400 + 719'468;
+  const int64_t era = days / 146'097;
+  const int64_t of_era = days - era * 146'097;
+  const int64_t year = (of_era - of_era / 1460 + of_era / 36'524 - of_era / 146'096) / 365;
+  const int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+  const int64_t month = (5 * of_year + 2) / 153;
+  const int64_t day = of_year - (153 * month + 2) / 5 + 1;
+  return fmt::format("{:04}-{:02}-{:02}", year + era * 400 + (month >= 10 ? 1 : 0),
+                     month < 10 ? month + 3 : month - 9, day);
+}
+
+std::string listing_text(const store::StoreListing& listing, const store::ForeignListing& foreign) {
+  size_t width = 4;
+  for (const auto& record : listing.models) {
+    width = std::max(width, store::short_text(record.name).size());
+  }
+  for (const auto& model : foreign.models) width = std::max(width, model.name.size());
+  const auto row = [width](std::string_view name, std::string_view id, std::string_view size,
+                           std::string_view added, std::string_view licence) {
+    return fmt::format("{:{}}  {:12}  {:>9}  {:10}  {}\n", name, width, id, size, added, licence);
+  };
+  std::string out = row("NAME", "ID", "SIZE", "ADDED", "LICENCE");
+  for (const auto& record : listing.models) {
+    out += row(store::short_text(record.name), record.sha256.substr(0, 12),
+               base::human_bytes(record.bytes), day_of(record.added_s), record.licence);
+  }
+  for (const auto& model : foreign.models) {
+    out += row(model.name, model.sha256.empty() ? "-" : model.sha256.substr(0, 12),
+               base::human_bytes(model.bytes), "-", "-");
+  }
+  return out;
+}
 
 Status run(Context& context, const Arguments& arguments) {
-  const store::StoreListing listing = TRY(open_store(context).list());
-  std::string out;
+  const store::Store store = open_store(context);
+  const store::StoreListing listing = TRY(store.list());
+  const bool all = TRY(arguments.flag("--all"));
+  const store::ForeignListing foreign = all ? store.list_foreign() : store::ForeignListing{};
   if (TRY(arguments.flag("--json"))) {
-    base::JsonWriter json(out);
-    json.begin_array();
-    for (const store::ModelRecord& record : listing.models) write_record(json, record);
-    json.end_array();
-    out += '\n';
+    context.out.write(listing_json(listing, foreign));
   } else {
-    size_t width = 4;
-    for (const auto& record : listing.models) {
-      width = std::max(width, store::short_text(record.name).size());
-    }
-    out = fmt::format("{:{}}  {:12}  {:>9}  LICENCE\n", "NAME", width, "ID", "SIZE");
-    for (const auto& record : listing.models) {
-      out +=
-          fmt::format("{:{}}  {:12}  {:>9}  {}\n", store::short_text(record.name), width,
-                      record.sha256.substr(0, 12), base::human_bytes(record.bytes), record.licence);
-    }
-    if (listing.models.empty()) {
+    if (listing.models.empty() && foreign.models.empty()) {
       context.err.write("The store is empty. 'freehold pull smollm2' fetches a small model.\n");
     }
+    context.out.write(listing_text(listing, foreign));
   }
-  context.out.write(out);
-  for (const std::string& broken : listing.broken) {
-    context.err.write(fmt::format("note: {}\n", broken));
+  for (const auto* broken : {&listing.broken, &foreign.broken}) {
+    for (const std::string& line : *broken) context.err.write(fmt::format("note: {}\n", line));
   }
   return {};
 }
@@ -53,7 +92,7 @@ const Command& ls_command() {
                                     .usage = {},
                                     .options = kOptions,
                                     .description = {},
-                                    .examples = "  freehold ls --json\n",
+                                    .examples = "  freehold ls --json\n  freehold ls --all\n",
                                     .run = run};
   return kCommand;
 }
