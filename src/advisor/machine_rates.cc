@@ -31,7 +31,7 @@ struct Activations {
   quant::ActivationView view;
 
   explicit Activations(size_t columns)
-      : q(columns * quant::padded_width(kWidth), 1),
+      : q(columns * quant::column_stride(kWidth), 1),
         d(columns * kWidth / 32, 1.0f),
         x(columns * kWidth, 1.0f),
         sums(columns * kWidth / 16, 16) {
@@ -40,7 +40,7 @@ struct Activations {
     view.x = x.data();
     view.x_stride = kWidth;
     view.q = q.data();
-    view.q_stride = quant::padded_width(kWidth);
+    view.q_stride = quant::column_stride(kWidth);
     view.d = d.data();
     view.d_stride = kWidth / 32;
     view.sums = sums.data();

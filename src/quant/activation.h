@@ -33,4 +33,8 @@ bool all_finite(const float* x, size_t width);
 /// Values per column in `q`: width rounded up to a multiple of 256.
 constexpr size_t padded_width(size_t width) { return (width + 255) / 256 * 256; }
 
+/// A good distance between columns of `q`: an odd number of cache lines, so that the columns of a
+/// group do not meet in one set of the first-level cache.
+constexpr size_t column_stride(size_t width) { return padded_width(width) + 64; }
+
 }  // namespace freehold::quant

@@ -40,6 +40,8 @@ struct PanelDot {
   ActivationView x;
   float* y = nullptr;  // y[column * y_stride + row], row from 0 in this panel
   size_t y_stride = 0;
+  /// What this thread reads after this panel, as far as it is known: prefetched, never read.
+  std::span<const std::byte> next = {};
 };
 
 using DecodeRowFn = void (*)(const std::byte* row, size_t width, float* out);

@@ -17,20 +17,22 @@ struct LanesAvx512Vnni {
   using I = __m512i;
   using F = __m512;
   static constexpr size_t kRows = 16;
-  static constexpr size_t kColumns = 8;
-  static constexpr size_t kChains = 16;
-  static constexpr bool kFuseTwo = true;
+  static constexpr size_t kColumns = 4;
+  static constexpr size_t kChains = 8;
+  static constexpr size_t kFused = 4;
   static constexpr bool kSignedTiles = false;
+  static constexpr bool kOpensAt = true;
 
   // Memory. `rows` points at the first row's bytes, the others follow at `stride`.
   FREEHOLD_INLINE static __m512i quarter_rows(const uint8_t* rows, size_t stride) {
     const auto load = [](const uint8_t* at) __attribute__((always_inline)) {
       return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
     };
-    __m512i lanes = _mm512_castsi128_si512(load(rows));
-    lanes = _mm512_inserti32x4(lanes, load(rows + 4 * stride), 1);
-    lanes = _mm512_inserti32x4(lanes, load(rows + 8 * stride), 2);
-    return _mm512_inserti32x4(lanes, load(rows + 12 * stride), 3);
+    // Halves first: Zen 4 joins 128 bits to 256 twice as fast as to 512.
+    const auto half = [&](const uint8_t* at) __attribute__((always_inline)) {
+      return _mm256_inserti128_si256(_mm256_castsi128_si256(load(at)), load(at + 4 * stride), 1);
+    };
+    return _mm512_inserti64x4(_mm512_castsi256_si512(half(rows)), half(rows + 8 * stride), 1);
   }
   /// Sixteen bytes of each row as four vectors of dwords.
   FREEHOLD_INLINE static void load4(const uint8_t* rows, size_t stride, I* out) {
@@ -157,6 +159,27 @@ struct LanesAvx512Vnni {
   }
   FREEHOLD_INLINE static I dot_pairs(I sum, I pairs, const int16_t* sums) {
     return _mm512_dpwssd_epi32(sum, pairs, broadcast4(sums));
+  }
+  FREEHOLD_INLINE static I splat_at(const int32_t* from) { return broadcast4(from); }
+  /// 16 sums of 16 activations, times `factor`.
+  FREEHOLD_INLINE static void sums16(const int16_t* sums, int factor, int32_t* out) {
+    const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(sums));
+    _mm512_store_si512(out,
+                       _mm512_mullo_epi32(_mm512_cvtepi16_epi32(all), _mm512_set1_epi32(factor)));
+  }
+  /// 8 sums of 32 activations, times `factor`, from sums of 16.
+  FREEHOLD_INLINE static __m256i wide_sums(const int16_t* sums, int factor) {
+    const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(sums));
+    return _mm256_madd_epi16(all, _mm256_set1_epi16(static_cast<int16_t>(factor)));
+  }
+  FREEHOLD_INLINE static void sums32(const int16_t* sums, int factor, int32_t* out) {
+    _mm256_store_si256(reinterpret_cast<__m256i*>(out), wide_sums(sums, factor));
+  }
+  FREEHOLD_INLINE static void sums32_float(const int16_t* sums, float* out) {
+    _mm256_store_ps(out, _mm256_cvtepi32_ps(wide_sums(sums, 1)));
+  }
+  FREEHOLD_INLINE static void sums32_narrow(const int16_t* sums, int16_t* out) {
+    _mm_store_si128(reinterpret_cast<__m128i*>(out), _mm256_cvtepi32_epi16(wide_sums(sums, 1)));
   }
   template <class T>
   static constexpr size_t chunk() {

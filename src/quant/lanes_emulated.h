@@ -21,8 +21,9 @@ struct LanesEmulated {
   static constexpr size_t kRows = 16;
   static constexpr size_t kColumns = 4;
   static constexpr size_t kChains = 4;
-  static constexpr bool kFuseTwo = true;
+  static constexpr size_t kFused = 4;
   static constexpr bool kSignedTiles = false;
+  static constexpr bool kOpensAt = true;
   struct I {
     uint32_t lane[kRows];
   };
@@ -180,6 +181,19 @@ struct LanesEmulated {
       return sum.lane[row] + static_cast<uint32_t>(low * sums[0]) +
              static_cast<uint32_t>(high * sums[1]);
     });
+  }
+  static I splat_at(const int32_t* from) { return splat(static_cast<uint32_t>(*from)); }
+  FREEHOLD_CALL static void sums16(const int16_t* sums, int factor, int32_t* out) {
+    for (size_t i = 0; i < 16; ++i) out[i] = sums[i] * factor;
+  }
+  FREEHOLD_CALL static void sums32(const int16_t* sums, int factor, int32_t* out) {
+    for (size_t i = 0; i < 8; ++i) out[i] = (sums[2 * i] + sums[2 * i + 1]) * factor;
+  }
+  FREEHOLD_CALL static void sums32_float(const int16_t* sums, float* out) {
+    for (size_t i = 0; i < 8; ++i) out[i] = static_cast<float>(sums[2 * i] + sums[2 * i + 1]);
+  }
+  FREEHOLD_CALL static void sums32_narrow(const int16_t* sums, int16_t* out) {
+    for (size_t i = 0; i < 8; ++i) out[i] = static_cast<int16_t>(sums[2 * i] + sums[2 * i + 1]);
   }
   template <class T>
   static constexpr size_t chunk() {

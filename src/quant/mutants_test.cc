@@ -11,10 +11,12 @@
 #include "base/random.h"
 #include "device/isa.h"
 #include "quant/format.h"
+#include "quant/lanes_emulated.h"
 #include "quant/plain.h"
 #include "quant/plain_float.h"
-#include "quant/q4_k/q4_k.h"
-#include "quant/q6_k/q6_k.h"
+#include "quant/q4_0/q4_0_tile.h"
+#include "quant/q4_k/q4_k_tile.h"
+#include "quant/q6_k/q6_k_tile.h"
 #include "quant/q8_0/q8_0.h"
 #include "quant/test_panels.h"
 
@@ -94,6 +96,59 @@ TEST(Mutants, WrongScalePacking) {
 TEST(Mutants, MinimumsAdded) { expect_rejected<Mutant<Q4KLayout, MinimumsAdded>>(FormatId::Q4_K); }
 TEST(Mutants, UnsignedScales) {
   expect_rejected<Mutant<Q6KLayout, UnsignedScales>>(FormatId::Q6_K);
+}
+
+/// Tiles that take off another offset than their bytes have, scaled and not.
+struct WrongOffsetQ6K : Q6KTile {
+  static constexpr int kOffset = Q6KTile::kOffset - 1;
+};
+struct WrongOffsetQ40 : Q40Tile {
+  static constexpr int kOffset = Q40Tile::kOffset - 1;
+};
+/// Minimums of sub-blocks 2 i + 1 and 2 i, the wrong way round.
+struct SwappedMinimums : Q4KTile {
+  template <class L, class Sink>
+  struct Swapping {
+    Sink& sink;
+    void scales(typename L::F w, typename L::F v) { sink.scales(w, v); }
+    void sub(size_t j, const typename L::I (&bytes)[8], typename L::I scale) {
+      sink.sub(j, bytes, scale);
+    }
+    void pair(size_t i, typename L::I pairs) {
+      sink.pair(i, L::or_(L::template shift_right<16>(pairs), L::template shift_right<-16>(pairs)));
+    }
+  };
+  template <class L, class Sink>
+  static void unpack(const uint8_t* rows, size_t stride, Sink& sink) {
+    Swapping<L, Sink> swapping{sink};
+    Q4KTile::unpack<L>(rows, stride, swapping);
+  }
+};
+
+template <class T>
+void dot_emulated(const PanelDot& task) {
+  dot_tiles<T, LanesEmulated>(task);
+}
+
+template <class Right, class Wrong>
+void expect_tile_rejected(FormatId id) {
+  const Format& format = freehold::quant::format(id);
+  base::RandomStream random(24);
+  const TestPanel panel = make_panel(format, 20, 768, Fill::kPlausible, random);
+  for (const size_t columns : {size_t{2}, size_t{7}}) {
+    const TestActivations x = make_activations(format, columns, 768, false, random);
+    const std::vector<float> expected = run_dot(format.dot_ref, panel, x, 20);
+    EXPECT_EQ(count_differences(expected, run_dot(&dot_emulated<Right>, panel, x, 20)), 0u);
+    EXPECT_GT(count_differences(expected, run_dot(&dot_emulated<Wrong>, panel, x, 20)), 0u);
+  }
+}
+
+TEST(Mutants, WrongOffsetOfTiles) {
+  expect_tile_rejected<Q6KTile, WrongOffsetQ6K>(FormatId::Q6_K);
+  expect_tile_rejected<Q40Tile, WrongOffsetQ40>(FormatId::Q4_0);
+}
+TEST(Mutants, SwappedMinimumsOfTiles) {
+  expect_tile_rejected<Q4KTile, SwappedMinimums>(FormatId::Q4_K);
 }
 
 /// How a mutant adds up the blocks of a Q8_0 row.

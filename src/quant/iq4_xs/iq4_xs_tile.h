@@ -10,8 +10,7 @@ namespace freehold::quant {
 struct Iq4XsTile : Iq4XsLayout {
   static constexpr int kByteMax = 255;
   static constexpr bool kSigned = true;
-  static constexpr PairTerm kPairTerm = PairTerm::kIntoSum;
-  static constexpr int16_t kConstantPair = 0;
+  static constexpr int kOffset = 0;
 
   template <class L, class Sink>
   FREEHOLD_INLINE static void unpack(const uint8_t* rows, size_t stride, Sink& sink) {
@@ -30,7 +29,6 @@ struct Iq4XsTile : Iq4XsLayout {
       scale[odd] = L::sub8(L::and_or(L::template shift_right<4 * odd>(low), 0x0F0F0F0Fu, top), 32);
     });
     repeat<8>([&](auto j) __attribute__((always_inline)) {
-      sink.pair(j, L::template pair_s8<j / 2, j / 2, -128>(scale[j % 2]));
       I raw[4];
       L::load4(rows + 8 + 16 * j, stride, raw);
       I bytes[8];

@@ -10,8 +10,7 @@ namespace freehold::quant {
 struct Mxfp4Tile : Mxfp4Layout {
   static constexpr int kByteMax = 24;
   static constexpr bool kSigned = false;
-  static constexpr PairTerm kPairTerm = PairTerm::kIntoSum;
-  static constexpr int16_t kConstantPair = -12;
+  static constexpr int kOffset = 12;
 
   template <class L, class Sink>
   FREEHOLD_INLINE static void unpack(const uint8_t* rows, size_t stride, Sink& sink) {

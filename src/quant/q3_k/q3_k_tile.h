@@ -9,8 +9,7 @@ namespace freehold::quant {
 struct Q3KTile : Q3KLayout {
   static constexpr int kByteMax = 7;
   static constexpr bool kSigned = false;
-  static constexpr PairTerm kPairTerm = PairTerm::kIntoSum;
-  static constexpr int16_t kConstantPair = 0;
+  static constexpr int kOffset = 4;
 
   template <class L, class Sink>
   FREEHOLD_INLINE static void unpack(const uint8_t* rows, size_t stride, Sink& sink) {

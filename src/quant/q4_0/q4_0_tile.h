@@ -9,8 +9,7 @@ namespace freehold::quant {
 struct Q40Tile : Q40Layout {
   static constexpr int kByteMax = 15;
   static constexpr bool kSigned = false;
-  static constexpr PairTerm kPairTerm = PairTerm::kIntoSum;
-  static constexpr int16_t kConstantPair = -8;
+  static constexpr int kOffset = 8;
 
   template <class L, class Sink>
   FREEHOLD_INLINE static void unpack(const uint8_t* rows, size_t stride, Sink& sink) {

@@ -9,8 +9,7 @@ namespace freehold::quant {
 struct Q50Tile : Q50Layout {
   static constexpr int kByteMax = 31;
   static constexpr bool kSigned = false;
-  static constexpr PairTerm kPairTerm = PairTerm::kIntoSum;
-  static constexpr int16_t kConstantPair = -16;
+  static constexpr int kOffset = 16;
 
   template <class L, class Sink>
   FREEHOLD_INLINE static void unpack(const uint8_t* rows, size_t stride, Sink& sink) {

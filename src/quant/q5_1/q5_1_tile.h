@@ -9,8 +9,7 @@ namespace freehold::quant {
 struct Q51Tile : Q51Layout {
   static constexpr int kByteMax = 31;
   static constexpr bool kSigned = false;
-  static constexpr PairTerm kPairTerm = PairTerm::kSums;
-  static constexpr int16_t kConstantPair = 1;
+  static constexpr int kOffset = 0;
 
   template <class L, class Sink>
   FREEHOLD_INLINE static void unpack(const uint8_t* rows, size_t stride, Sink& sink) {

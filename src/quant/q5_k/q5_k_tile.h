@@ -2,6 +2,7 @@
 // Unpacks Q5_K; pairs are (minimum, minimum) of each sub-block of 32.
 
 #include "quant/q5_k/q5_k.h"
+#include "quant/scales_6bit.h"
 #include "quant/tile.h"
 
 namespace freehold::quant {
@@ -9,8 +10,7 @@ namespace freehold::quant {
 struct Q5KTile : Q5KLayout {
   static constexpr int kByteMax = 31;
   static constexpr bool kSigned = false;
-  static constexpr PairTerm kPairTerm = PairTerm::kMinimums;
-  static constexpr int16_t kConstantPair = 0;
+  static constexpr int kOffset = 0;
 
   template <class L, class Sink>
   FREEHOLD_INLINE static void unpack(const uint8_t* rows, size_t stride, Sink& sink) {
@@ -18,18 +18,9 @@ struct Q5KTile : Q5KLayout {
     I header[4];
     L::load4(rows, stride, header);
     sink.scales(L::f16_low(header[0]), L::f16_high(header[0]));
-    // Scales and minimums of sub-blocks 0-3 and 4-7, a byte each (unpack_scales_6bit in lanes).
-    I scale[2];
-    I minimum[2];
-    scale[0] = L::and_mask(header[1], 0x3F3F3F3Fu);
-    minimum[0] = L::and_mask(header[2], 0x3F3F3F3Fu);
-    scale[1] = L::and_or(header[3], 0x0F0F0F0Fu,
-                         L::and_mask(L::template shift_right<2>(header[1]), 0x30303030u));
-    minimum[1] = L::and_or(L::template shift_right<4>(header[3]), 0x0F0F0F0Fu,
-                           L::and_mask(L::template shift_right<2>(header[2]), 0x30303030u));
-    repeat<8>([&](auto j) __attribute__((always_inline)) {
-      sink.pair(j, L::template pair_u8<j % 4, j % 4>(minimum[j / 4]));
-    });
+    const Scales6Bit<L> small(header);
+    repeat<4>([&](auto i)
+                  __attribute__((always_inline)) { sink.pair(i, small.template pair<i>()); });
     I fifth[8];
     L::load4(rows + 16, stride, fifth);
     L::load4(rows + 32, stride, fifth + 4);
@@ -45,7 +36,7 @@ struct Q5KTile : Q5KLayout {
           const I bit = L::and_mask(L::template shift_right<kShift>(fifth[i]), 0x10101010u);
           bytes[i] = L::and_or(L::template shift_right<4 * high>(raw[i]), 0x0F0F0F0Fu, bit);
         });
-        sink.sub(kSub, bytes, L::template scale_u8<kSub % 4>(scale[kSub / 4]));
+        sink.sub(kSub, bytes, small.template scale<kSub>());
       });
     });
   }

@@ -9,8 +9,7 @@ namespace freehold::quant {
 struct Q6KTile : Q6KLayout {
   static constexpr int kByteMax = 63;
   static constexpr bool kSigned = false;
-  static constexpr PairTerm kPairTerm = PairTerm::kIntoSum;
-  static constexpr int16_t kConstantPair = 0;
+  static constexpr int kOffset = 32;
 
   template <class L, class Sink>
   FREEHOLD_INLINE static void unpack(const uint8_t* rows, size_t stride, Sink& sink) {

@@ -9,8 +9,7 @@ namespace freehold::quant {
 struct Q80Tile : Q80Layout {
   static constexpr int kByteMax = 255;
   static constexpr bool kSigned = true;
-  static constexpr PairTerm kPairTerm = PairTerm::kIntoSum;
-  static constexpr int16_t kConstantPair = -128;
+  static constexpr int kOffset = 0;
 
   template <class L, class Sink>
   FREEHOLD_INLINE static void unpack(const uint8_t* rows, size_t stride, Sink& sink) {

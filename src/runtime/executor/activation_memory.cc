@@ -33,7 +33,7 @@ size_t ActivationMemory::place(std::byte* base, const model::HyperParameters& pa
   Carver carver(base);
   const size_t columns = shape.columns_max;
   const size_t stride = activation_stride(parameters.width);
-  const size_t padded = quant::padded_width(shape.width_max);
+  const size_t padded = quant::column_stride(shape.width_max);
   residual = {carver.take<float>(columns * stride), parameters.width, stride};
   arena_floats = columns * (shape.values_max + kActivationStrideUnit * shape.activations_max);
   arena = carver.take<float>(arena_floats);
