@@ -56,6 +56,8 @@ struct WorkerPool::State {
   Erased work = nullptr;
   void* context = nullptr;
   int64_t tasks = 0;
+  bool ahead = false;
+  int64_t plenty = 0;  // Tasks left from which on a worker may hold two. Set before threads start.
 
   alignas(kCacheLine) std::atomic<int64_t> unclaimed{0};   // Below zero after failed claims.
   alignas(kCacheLine) std::atomic<int64_t> unfinished{0};  // Tasks not reported yet.
@@ -67,6 +69,7 @@ struct WorkerPool::State {
   std::atomic<bool> stopping{false};
   std::vector<Thread> threads;
 
+  std::optional<size_t> claim();
   void compute(size_t worker);
   bool something_to_do() const;
   void wait_for_work();
@@ -75,14 +78,24 @@ struct WorkerPool::State {
   void stop();
 };
 
-// Claims and computes tasks until none is left, then reports them together.
+std::optional<size_t> WorkerPool::State::claim() {
+  if (unclaimed.load(std::memory_order_relaxed) <= 0) return std::nullopt;
+  const int64_t left = unclaimed.fetch_sub(1, std::memory_order_acq_rel);
+  if (left <= 0) return std::nullopt;
+  return static_cast<size_t>(tasks - left);
+}
+
+// Claims and computes tasks until none is left, then reports them together. With `ahead` the next
+// task is claimed before the present one is computed, while there is plenty for everyone.
 void WorkerPool::State::compute(size_t worker) {
   int64_t computed = 0;
-  while (unclaimed.load(std::memory_order_relaxed) > 0) {
-    const int64_t left = unclaimed.fetch_sub(1, std::memory_order_acq_rel);
-    if (left <= 0) break;
-    work(context, static_cast<size_t>(tasks - left), worker);
+  std::optional<size_t> task = claim();
+  while (task.has_value()) {
+    std::optional<size_t> next;
+    if (ahead && unclaimed.load(std::memory_order_relaxed) > plenty) next = claim();
+    work(context, *task, next, worker);
     ++computed;
+    task = next.has_value() ? next : claim();
   }
   if (computed == 0) return;
   if (unfinished.fetch_sub(computed, std::memory_order_seq_cst) != computed) return;
@@ -156,6 +169,7 @@ Result<std::unique_ptr<WorkerPool>> WorkerPool::create(Options options) {
   State* const state = pool->state_.get();
   const std::vector<size_t> cores =
       options.pin ? one_per_core(allowed_processors(), "") : std::vector<size_t>{};
+  state->plenty = static_cast<int64_t>(2 * threads);
   state->threads.reserve(threads - 1);
   for (size_t worker = 1; worker < threads; ++worker) {
     state->threads.push_back(TRY(Thread::create(
@@ -167,11 +181,12 @@ Result<std::unique_ptr<WorkerPool>> WorkerPool::create(Options options) {
 
 size_t WorkerPool::size() const { return state_->threads.size() + 1; }
 
-void WorkerPool::run_erased(size_t tasks, Erased work, void* context) {
+void WorkerPool::run_erased(size_t tasks, bool ahead, Erased work, void* context) {
   CHECK(!state_->busy.exchange(true, std::memory_order_acquire));  // Nested, or a second caller.
   state_->work = work;
   state_->context = context;
   state_->tasks = static_cast<int64_t>(tasks);
+  state_->ahead = ahead;
   state_->unfinished.store(state_->tasks, std::memory_order_relaxed);
   state_->unclaimed.store(state_->tasks, std::memory_order_seq_cst);
   if (state_->sleepers.load(std::memory_order_seq_cst) > 0) wake_all(state_->work_signal);

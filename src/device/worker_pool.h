@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <type_traits>
 
 #include "base/result.h"
@@ -46,16 +47,37 @@ class WorkerPool {
     }
     using Bare = std::remove_reference_t<Work>;
     run_erased(
-        tasks,
-        [](void* context, size_t task, size_t worker) {
+        tasks, false,
+        [](void* context, size_t task, std::optional<size_t>, size_t worker) {
           (*static_cast<Bare*>(context))(task, worker);
         },
         const_cast<void*>(static_cast<const void*>(&work)));
   }
 
+  /// The same with `work(task, next, worker)`, where `next` is the task that this worker computes
+  /// after this one, so that it can ask for that task's memory. Near the end, where knowing it
+  /// would mean that one worker waits for another's second task, there is none.
+  template <class Work>
+  void run_ahead(size_t tasks, Work&& work) {
+    if (tasks == 0) return;
+    if (tasks == 1 || size() == 1) {
+      for (size_t task = 0; task < tasks; ++task) {
+        work(task, task + 1 < tasks ? std::optional(task + 1) : std::nullopt, size_t{0});
+      }
+      return;
+    }
+    using Bare = std::remove_reference_t<Work>;
+    run_erased(
+        tasks, true,
+        [](void* context, size_t task, std::optional<size_t> next, size_t worker) {
+          (*static_cast<Bare*>(context))(task, next, worker);
+        },
+        const_cast<void*>(static_cast<const void*>(&work)));
+  }
+
  private:
-  using Erased = void (*)(void* context, size_t task, size_t worker);
-  void run_erased(size_t tasks, Erased work, void* context);
+  using Erased = void (*)(void* context, size_t task, std::optional<size_t> next, size_t worker);
+  void run_erased(size_t tasks, bool ahead, Erased work, void* context);
   std::unique_ptr<State> state_;
 };
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cfenv>
 #include <cstdio>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -41,6 +42,47 @@ TEST(WorkerPool, EveryTaskOnceForEveryNumberOfThreads) {
     EXPECT_EQ(pool->size(), threads);
     EXPECT_TRUE(every_task_once(*pool, 300, 40)) << threads;
   }
+}
+
+// A worker that was told its next task computes exactly that one next, and nobody else does.
+TEST(WorkerPool, TheNextTaskIsTheNextTask) {
+  for (const size_t threads : {1u, 2u, 3u, 7u}) {
+    const auto pool = pool_of(threads);
+    base::RandomStream random(8);
+    size_t told = 0;
+    for (int region = 0; region < 200; ++region) {
+      const size_t tasks = random.below(100);
+      std::vector<uint32_t> runs(tasks);
+      std::vector<std::optional<size_t>> promised(threads);
+      std::vector<uint32_t> kept(threads);
+      std::atomic<size_t> broken{0};
+      pool->run_ahead(tasks, [&](size_t task, std::optional<size_t> next, size_t worker) {
+        ++runs[task];
+        if (promised[worker].has_value()) {
+          ++kept[worker];
+          if (*promised[worker] != task) ++broken;
+        }
+        promised[worker] = next;
+      });
+      EXPECT_EQ(broken, 0u);
+      for (const uint32_t count : runs) EXPECT_EQ(count, 1u);
+      for (size_t worker = 0; worker < threads; ++worker) {
+        EXPECT_FALSE(promised[worker].has_value());
+        told += kept[worker];
+      }
+    }
+    EXPECT_GT(told, 0u) << threads;
+  }
+}
+
+// Few tasks: nobody holds two while another has none.
+TEST(WorkerPool, FewTasksAreNotHeldBack) {
+  const auto pool = pool_of(4);
+  std::atomic<size_t> told{0};
+  pool->run_ahead(8, [&](size_t, std::optional<size_t> next, size_t) {
+    if (next.has_value()) ++told;
+  });
+  EXPECT_EQ(told, 0u);
 }
 
 TEST(WorkerPool, ManyTinyRegions) {

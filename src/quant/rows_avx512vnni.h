@@ -2,9 +2,9 @@
 // One column times sixteen rows with the values of a row side by side, as they lie in the file: for
 // formats whose transposed unpacking (tile.h) takes longer than memory does at n = 1. A row's sums
 // of four products fit 16 bits, so that two registers of them pack into one and meet the scales as
-// pairs; only the sixteen lanes that are left of each row are transposed, by a tree of adds, so that
-// the f32 chains run in lanes across rows as in tile.h. Integer sums are exact in any order: the
-// bits are those of plain.h. Only *_avx512vnni.cc files may include this.
+// pairs; only the sixteen lanes that are left of each row are transposed, by a tree of adds, so
+// that the f32 chains run in lanes across rows as in tile.h. Integer sums are exact in any order:
+// the bits are those of plain.h. Only *_avx512vnni.cc files may include this.
 //
 // A format gives rows (quant/NAME/NAME_rows_avx512vnni.h):
 //   Tile     its tile.h tile
@@ -76,8 +76,7 @@ FREEHOLD_INLINE void dot_rows(const PanelDot& task) {
         x.start[i] = _mm512_setzero_si512();
         if constexpr (R::kOffset != 0) {
           x.start[i] = _mm512_sub_epi32(
-              x.start[i],
-              _mm512_dpbusd_epi32(x.start[i], _mm512_set1_epi8(R::kOffset), x.q[i]));
+              x.start[i], _mm512_dpbusd_epi32(x.start[i], _mm512_set1_epi8(R::kOffset), x.q[i]));
         }
       });
       ColumnTerms<T, L> terms;

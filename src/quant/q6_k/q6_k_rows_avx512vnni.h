@@ -24,9 +24,9 @@ struct Q6KRows {
       second = _mm512_setzero_si512();
       // 128 bits number k hold scales k four times, then k + 4.
       const __m128i step = _mm_setr_epi16(0, 0, 0, 0, 4, 4, 4, 4);
-      const __m512i lane = _mm512_set_epi64(0x0003000300030003, 0x0003000300030003,
-                                            0x0002000200020002, 0x0002000200020002,
-                                            0x0001000100010001, 0x0001000100010001, 0, 0);
+      const __m512i lane =
+          _mm512_set_epi64(0x0003000300030003, 0x0003000300030003, 0x0002000200020002,
+                           0x0002000200020002, 0x0001000100010001, 0x0001000100010001, 0, 0);
       order[0] = _mm512_add_epi16(_mm512_broadcast_i32x4(step), lane);
       order[1] = _mm512_add_epi16(order[0], _mm512_set1_epi16(8));
     }
@@ -38,8 +38,8 @@ struct Q6KRows {
     const __m512i nibble = _mm512_set1_epi8(0x0F);
     const __m512i top = _mm512_set1_epi8(0x30);
     const __m512i by_half = _mm512_setr_epi64(0, 0, 0, 0, 2, 2, 2, 2);
-    const __m512i scales = _mm512_castsi256_si512(_mm256_cvtepi8_epi16(
-        _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + 192))));
+    const __m512i scales = _mm512_castsi256_si512(
+        _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + 192))));
     __m512i sum = _mm512_setzero_si512();
     repeat<2>([&](auto half) __attribute__((always_inline)) {
       const __m512i low = _mm512_loadu_si512(bytes + 64 * half);

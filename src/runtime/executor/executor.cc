@@ -261,7 +261,7 @@ void Executor::quantise_columns(const Place& x, size_t columns, quant::Activatio
   view.q = at_.quantised[slot];
   view.d = at_.scales[slot];
   view.sums = at_.sums[slot];
-  view.q_stride = quant::padded_width(x.width);
+  view.q_stride = quant::column_stride(x.width);
   view.d_stride = view.q_stride / 32;
   view.sums_stride = view.q_stride / 16;
   each_column(columns, x.width * 2, [&](size_t i, size_t) {
@@ -280,19 +280,34 @@ void Executor::multiply(const Place& x, size_t columns, std::span<const Product>
   multiply_each(products, std::span(inputs).first(products.size()));
 }
 
+/// One product of multiply_each() and the tasks it is cut into.
+struct Executor::ProductJob {
+  const MatrixWeights* weights;
+  const quant::ActivationView* view;
+  quant::PanelDotFn dot;
+  Place out;
+  const std::byte* rows;
+  size_t first_panel;
+  uint64_t rows_per_task;
+  size_t first_task;
+
+  uint64_t first_row(size_t task) const { return (task - first_task) * rows_per_task; }
+  const Panel& panel(size_t task) const {
+    return weights->panels[first_panel + first_row(task) / weights->panel_rows];
+  }
+  /// The first rows of a task, where that is known without waiting for them.
+  std::span<const std::byte> resident_rows(size_t task) const {
+    const uint64_t first = first_row(task);
+    const size_t bytes = std::min(kRowUnit, weights->part_rows - first) * weights->row_bytes;
+    if (rows != nullptr) return {rows + first * weights->row_bytes, bytes};
+    if (panel(task).rows == nullptr) return {};
+    return {panel(task).rows + first % weights->panel_rows * weights->row_bytes, bytes};
+  }
+};
+
 void Executor::multiply_each(std::span<const Product> products,
                              std::span<const quant::ActivationView> inputs) {
-  struct Job {
-    const MatrixWeights* weights;
-    const quant::ActivationView* view;
-    quant::PanelDotFn dot;
-    Place out;
-    const std::byte* rows;
-    size_t first_panel;
-    uint64_t rows_per_task;
-    size_t first_task;
-  };
-  std::array<Job, size_t{2} * model::HyperParameterLimits::kExpertsUsedMax> jobs;
+  std::array<ProductJob, size_t{2} * model::HyperParameterLimits::kExpertsUsedMax> jobs;
   CHECK(products.size() <= jobs.size());
   size_t tasks = 0;
   for (size_t i = 0; i < products.size(); ++i) {
@@ -311,34 +326,42 @@ void Executor::multiply_each(std::span<const Product> products,
                tasks};
     tasks += base::divide_up(weights.part_rows, rows);
   }
-  options_.pool.run(tasks, [&](size_t task, size_t) {
+  const auto job_of = [&](size_t task) -> const ProductJob& {
     size_t which = products.size() - 1;
     while (jobs[which].first_task > task) --which;
-    const Job& job = jobs[which];
-    const MatrixWeights& weights = *job.weights;
-    const uint64_t first = (task - job.first_task) * job.rows_per_task;
-    const Panel* panel = nullptr;
-    const std::byte* rows = job.rows;
-    uint64_t in_panel = first;
-    if (rows == nullptr) {
-      panel = &weights.panels[job.first_panel + first / weights.panel_rows];
-      in_panel = first % weights.panel_rows;
-      rows = panel->rows;
-      if (rows == nullptr) rows = options_.weights.ring()->acquire(panel->streamed);
-      if (rows == nullptr) return;  // the pass has failed: the ring's end_pass() says why
-    }
-    quant::PanelDot dot;
-    dot.rows = rows + in_panel * weights.row_bytes;
-    dot.row_bytes = weights.row_bytes;
-    dot.row_count = std::min(job.rows_per_task, weights.part_rows - first);
-    dot.x = *job.view;
-    dot.y = job.out.data + first;
-    dot.y_stride = job.out.stride;
-    job.dot(dot);
-    if (panel != nullptr && panel->rows == nullptr) {
-      options_.weights.ring()->release(panel->streamed, dot.row_count);
-    }
+    return jobs[which];
+  };
+  options_.pool.run_ahead(tasks, [&](size_t task, std::optional<size_t> next, size_t) {
+    compute(job_of(task), task,
+            next.has_value() ? job_of(*next).resident_rows(*next) : std::span<const std::byte>{});
   });
+}
+
+void Executor::compute(const ProductJob& job, size_t task, std::span<const std::byte> next) {
+  const MatrixWeights& weights = *job.weights;
+  const uint64_t first = job.first_row(task);
+  const Panel* panel = nullptr;
+  const std::byte* rows = job.rows;
+  uint64_t in_panel = first;
+  if (rows == nullptr) {
+    panel = &job.panel(task);
+    in_panel = first % weights.panel_rows;
+    rows = panel->rows;
+    if (rows == nullptr) rows = options_.weights.ring()->acquire(panel->streamed);
+    if (rows == nullptr) return;  // the pass has failed: the ring's end_pass() says why
+  }
+  quant::PanelDot dot;
+  dot.rows = rows + in_panel * weights.row_bytes;
+  dot.row_bytes = weights.row_bytes;
+  dot.row_count = std::min(job.rows_per_task, weights.part_rows - first);
+  dot.x = *job.view;
+  dot.y = job.out.data + first;
+  dot.y_stride = job.out.stride;
+  dot.next = next;
+  job.dot(dot);
+  if (panel != nullptr && panel->rows == nullptr) {
+    options_.weights.ring()->release(panel->streamed, dot.row_count);
+  }
 }
 
 void Executor::add_bias(const Place& y, size_t columns, model::WeightName bias) {

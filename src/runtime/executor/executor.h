@@ -147,6 +147,9 @@ class Executor final : public model::LayerContext {
   /// The same with an input of its own for each product.
   void multiply_each(std::span<const Product> products,
                      std::span<const quant::ActivationView> inputs);
+  struct ProductJob;
+  /// One task of a product, then `next` is asked for.
+  void compute(const ProductJob& job, size_t task, std::span<const std::byte> next);
   void add_bias(const Place& y, size_t columns, model::WeightName bias);
   void head_norm(const Place& x, uint32_t heads, model::WeightName weight, float eps);
   void rotate(const Place& x, uint32_t heads, uint32_t rope_set);
