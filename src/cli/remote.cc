@@ -4,6 +4,8 @@
 
 #include "base/text.h"
 #include "io/http_file.h"
+#include "store/foreign/foreign.h"
+#include "store/source/folder.h"
 #include "store/source/hub.h"
 #include "store/source/registry.h"
 
@@ -15,6 +17,11 @@ constexpr int64_t kStallSeconds = 30;
 constexpr int64_t kConnections = 4;
 constexpr uint64_t kDockerConfigBytesMax = uint64_t{1} << 20;
 
+std::string token(Context& context) {
+  const auto text = context.environment("FREEHOLD_TOKEN");
+  return text ? "Bearer " + *text : std::string();
+}
+
 store::RemoteModel behind_address(Context& context, const store::Reference& reference) {
   store::RemoteModel model;
   model.reference = model.address = reference.text;
@@ -23,8 +30,7 @@ store::RemoteModel behind_address(Context& context, const store::Reference& refe
   std::string_view last = path.substr(path.rfind('/') + 1);
   if (last.ends_with(".gguf")) last.remove_suffix(5);
   model.name = store::store_name_of(last);
-  const std::string token = context.environment("FREEHOLD_TOKEN").value_or("");
-  if (!token.empty()) model.authorization = "Bearer " + token;
+  model.authorization = token(context);
   return model;
 }
 
@@ -32,6 +38,8 @@ store::RemoteModel behind_address(Context& context, const store::Reference& refe
 
 Result<std::optional<store::Reference>> remote_reference(Context& context,
                                                          const std::string& text) {
+  // What another program keeps is on this machine.
+  if (store::is_foreign_name(text)) return std::optional<store::Reference>();
   const bool schemed = text.find("://") != std::string::npos || text.starts_with("hf:");
   if (!schemed && store::is_path(text) && context.files.stat(text).ok()) {
     return std::optional<store::Reference>();
@@ -50,6 +58,7 @@ Status refuse_offline(const Arguments& arguments, const std::string& reference) 
 Result<io::DownloadOptions> download_options(Context& context, const Arguments& arguments) {
   io::DownloadOptions options;
   options.http.stop = &context.interrupted;
+  options.http.ca_file = context.environment("SSL_CERT_FILE").value_or("");
   options.http.stall_seconds =
       static_cast<int>(TRY(arguments.integer("--stall", 1, 3600, kStallSeconds)));
   options.connections =
@@ -57,11 +66,15 @@ Result<io::DownloadOptions> download_options(Context& context, const Arguments& 
   return options;
 }
 
+bool asks_first(const store::Reference& reference) {
+  return reference.kind != store::ReferenceKind::kAddress || store::is_peer_record(reference.text);
+}
+
 Result<std::unique_ptr<model::GgufModel>> open_remote_header(Context& context,
+                                                             const Arguments& arguments,
                                                              const store::RemoteModel& model) {
-  io::HttpOptions options;
+  io::HttpOptions options = TRY(download_options(context, arguments)).http;
   options.authorization = model.authorization;
-  options.stop = &context.interrupted;
   const auto open = [&](const std::string& path) { return io::open_http_file(path, options); };
   return std::make_unique<model::GgufModel>(TRY(model::GgufModel::open(open, model.address)));
 }
@@ -89,8 +102,11 @@ void RemoteFinder::read_docker_config() {
 }
 
 Result<store::RemoteModel> RemoteFinder::find(const store::Reference& reference) {
-  if (reference.kind == store::ReferenceKind::kAddress) return behind_address(context_, reference);
+  if (!asks_first(reference)) return behind_address(context_, reference);
   TRY(refuse_offline(arguments_, reference.text));
+  if (reference.kind == store::ReferenceKind::kAddress) {
+    return store::find_peer_model(services_, reference.text, token(context_));
+  }
   if (reference.kind == store::ReferenceKind::kHub) {
     return store::find_hub_model(services_, reference);
   }

@@ -56,9 +56,13 @@ class RemoteFinder {
 
 /// The header of the model's file, read by ranges.
 Result<std::unique_ptr<model::GgufModel>> open_remote_header(Context& context,
+                                                             const Arguments& arguments,
                                                              const store::RemoteModel& model);
 
-/// How servers are asked, by --stall and --connections.
+/// Whether a server has to be asked what the reference means; an address says it itself.
+bool asks_first(const store::Reference& reference);
+
+/// How servers are asked, by --stall, --connections and SSL_CERT_FILE.
 Result<io::DownloadOptions> download_options(Context& context, const Arguments& arguments);
 
 }  // namespace freehold::cli

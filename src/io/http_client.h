@@ -34,6 +34,7 @@ std::string shown_address(std::string_view address);
 
 struct HttpOptions {
   std::string authorization = {};  ///< the header's value ("Bearer …"); to the address's host only
+  std::string ca_file = {};        ///< certificates to believe instead of the system's
   int connect_seconds = 15;
   int stall_seconds = 20;                   ///< this long (nearly) without a byte is given up
   size_t block_bytes = size_t{1} << 20;     ///< of http_file.h

@@ -104,7 +104,8 @@ Status HttpExchange::prepare(const HttpRequest& request, const std::string& rang
                     set(CURLOPT_WRITEFUNCTION, take_body) && set(CURLOPT_WRITEDATA, this) &&
                     set(CURLOPT_NOPROGRESS, 0L) && set(CURLOPT_XFERINFOFUNCTION, look_at_stop) &&
                     set(CURLOPT_XFERINFODATA, this);
-  if (fine) return {};
+  const bool trusted = options_.ca_file.empty() || set(CURLOPT_CAINFO, options_.ca_file.c_str());
+  if (fine && trusted) return {};
   return Error{ErrorCode::kFailed, "libcurl does not know an option of ours",
                "install libcurl 7.85 or newer"};
 }

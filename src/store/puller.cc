@@ -48,11 +48,8 @@ Error stopped() {
 Result<const CatalogueModel*> Puller::find_model(std::string_view text) const {
   const Catalogue& catalogue = store_.services_.catalogue;
   if (is_path(text)) {
-    return Error{
-        ErrorCode::kUsage,
-        "pull knows the catalogue's names and http or https addresses; repositories are not "
-        "there yet",
-        "give the address of the file, or: freehold import FILE NAME"};
+    return Error{ErrorCode::kUsage, "a path is no name of the catalogue",
+                 "see what it knows: freehold pull NAME"};
   }
   const ModelName name = TRY(parse_name(text));
   const CatalogueModel* model = catalogue.find(name);

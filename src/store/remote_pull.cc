@@ -12,6 +12,7 @@
 #include "store/blob_writer.h"
 #include "store/licence.h"
 #include "store/source/ask.h"
+#include "store/source/reference.h"
 #include "store/store.h"
 
 namespace freehold::store {
@@ -176,8 +177,9 @@ Result<bool> Store::take_remote_from_here(const RemotePull& wanted, ModelRecord&
                                           Observer& observer) {
   const Result<ModelRecord> there = read_record(record.name);
   const std::string& sha256 = wanted.model.sha256;
-  const bool same = there.ok() && (sha256.empty() ? there->source == wanted.model.reference
-                                                  : same_model(*there, record));
+  const bool same_source = there.ok() && there->source == wanted.model.reference &&
+                           wanted.model.bytes.value_or(there->bytes) == there->bytes;
+  const bool same = sha256.empty() ? same_source : there.ok() && same_model(*there, record);
   if (same && blob_is_whole(there->sha256, there->bytes)) {
     record = *there;
     return true;  // without writing: a store that is read-only serves what it has
@@ -271,12 +273,14 @@ Result<PullReport> Store::pull_from(const RemotePull& wanted, Observer& observer
 }
 
 Result<ModelRecord> Store::find_by_source(std::string_view reference) const {
+  const auto parsed = parse_reference(reference);
+  const std::string source = parsed.ok() && *parsed ? (*parsed)->text : std::string(reference);
   for (const ModelRecord& record : TRY(list()).models) {
-    if (record.source == reference && blob_is_whole(record.sha256, record.bytes)) return record;
+    if (record.source == source && blob_is_whole(record.sha256, record.bytes)) return record;
   }
   return Error{ErrorCode::kNotFound,
-               fmt::format("nothing of {} is here", base::printable(reference, 200)),
-               "fetch it: freehold pull"};
+               fmt::format("{} is not in the store", base::printable(reference, 200)),
+               fmt::format("fetch it: freehold pull {}", io::shown_address(source))};
 }
 
 Status Store::discard_pull(std::string_view reference) {

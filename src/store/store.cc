@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "store/model_file.h"
 #include "store/puller.h"
+#include "store/source/reference.h"
 
 namespace freehold::store {
 
@@ -65,6 +66,21 @@ Result<ModelRecord> Store::read_record(const ModelName& name) const {
 
 Result<std::string> Store::resolve(std::string_view model) const { return TRY(find(model)).path; }
 
+Result<FoundModel> Store::found_record(ModelRecord record) const {
+  FoundModel found;
+  if (!blob_is_whole(record.sha256, record.bytes)) {
+    return Error{ErrorCode::kDamaged,
+                 fmt::format("the data of {} is missing or cut: {}", short_text(record.name),
+                             paths_.blob(record.sha256)),
+                 fmt::format("remove and fetch it again: freehold rm {0}; freehold pull {0}",
+                             short_text(record.name))};
+  }
+  found.path = paths_.blob(record.sha256);
+  found.settings = std::move(record.settings);
+  found.licence = std::move(record.licence);
+  return found;
+}
+
 Result<FoundModel> Store::find(std::string_view model) const {
   FoundModel found;
   if (is_foreign_name(model)) {
@@ -77,21 +93,13 @@ Result<FoundModel> Store::find(std::string_view model) const {
   if (is_path(model)) {
     found.path = model;
     const Result<io::FileIdentity> there = files().stat(found.path);
-    if (!there.ok()) return there.error();
-    return found;
+    if (there.ok()) return found;
+    // What was typed to pull it names it too.
+    Result<ModelRecord> pulled = find_by_source(model);
+    if (!pulled.ok()) return is_reference(model) ? pulled.error() : there.error();
+    return found_record(std::move(pulled).value());
   }
-  ModelRecord record = TRY(show(model));
-  if (!blob_is_whole(record.sha256, record.bytes)) {
-    return Error{ErrorCode::kDamaged,
-                 fmt::format("the data of {} is missing or cut: {}", short_text(record.name),
-                             paths_.blob(record.sha256)),
-                 fmt::format("remove and fetch it again: freehold rm {0}; freehold pull {0}",
-                             short_text(record.name))};
-  }
-  found.path = paths_.blob(record.sha256);
-  found.settings = std::move(record.settings);
-  found.licence = std::move(record.licence);
-  return found;
+  return found_record(TRY(show(model)));
 }
 
 Result<ModelRecord> Store::show(std::string_view name) const {

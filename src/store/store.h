@@ -76,9 +76,9 @@ class Store {
   /// `home` need not be there. Nothing is written until something is stored.
   static Store open(const StoreServices& services, std::string home);
 
-  /// The file of a MODEL argument: a path as it is (docs/CLI.md), a name's blob, or where another
-  /// program keeps it. kNotFound with
-  /// what to do where there is none, kUsage where it is no name, kDamaged where the blob is gone.
+  /// The file of a MODEL argument: a path as it is (docs/CLI.md), the blob of a name or of a
+  /// reference that was pulled, or where another program keeps it. kNotFound with what to do where
+  /// there is none, kUsage where it is no name, kDamaged where the blob is gone.
   Result<std::string> resolve(std::string_view model) const;
   /// The same, with what the name asks for.
   Result<FoundModel> find(std::string_view model) const;
@@ -114,7 +114,8 @@ class Store {
   /// with, unless the file has changed meanwhile. kDamaged where it is no GGUF or not of that
   /// SHA-256, kRefused without `open` where it would have to be asked.
   Result<PullReport> pull_from(const RemotePull& wanted, Observer& observer);
-  /// The model whose source is `reference`, whole and here; kNotFound where there is none.
+  /// The model whose source is `reference` (as people spell it), whole and here; kNotFound where
+  /// there is none.
   Result<ModelRecord> find_by_source(std::string_view reference) const;
   /// Throws away what an interrupted pull_from() kept; kNotFound where there is nothing.
   Status discard_pull(std::string_view reference);
@@ -138,6 +139,7 @@ class Store {
   Status verify_foreign(std::string_view name, Observer& observer) const;
   Result<ModelRecord> read_record(const ModelName& name) const;
   Error no_such_model(std::string_view text) const;
+  Result<FoundModel> found_record(ModelRecord record) const;
   Status make_folders();
   /// The lock under which names and blobs change.
   Result<std::unique_ptr<io::FileLock>> lock_for_change();

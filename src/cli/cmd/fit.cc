@@ -71,7 +71,7 @@ Result<std::unique_ptr<runtime::Model>> open_header(Context& context, const Argu
   const auto finder = TRY(RemoteFinder::create(context, arguments, observer));
   const store::RemoteModel remote = TRY(finder->find(*reference));
   for (const std::string& note : remote.notes) observer.on_note(note);
-  return runtime::Model::open(TRY(open_remote_header(context, remote)));
+  return runtime::Model::open(TRY(open_remote_header(context, arguments, remote)));
 }
 
 /// Kept in HOME/machine.json; another processor rung, number of threads, format or disk measures

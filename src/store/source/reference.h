@@ -33,6 +33,9 @@ struct Reference {
 /// reference and is none.
 Result<std::optional<Reference>> parse_reference(std::string_view text);
 
+/// Whether `text` is a reference, well or badly written.
+bool is_reference(std::string_view text);
+
 /// `text` for a part of an address: everything but letters, digits, '-', '.', '_', '~' and '/' as
 /// %XX.
 std::string encode_address_part(std::string_view text);
