@@ -5,18 +5,24 @@ No host of the real ones is contacted: the hub's protocol is spoken by a server 
 program from FREEHOLD. Every check is a line of output where it fails; exit 1 then.
 """
 
+import fcntl
 import hashlib
 import http.server
 import json
 import os
 import pathlib
+import pty
 import random
+import re
 import shutil
+import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import urllib.parse
@@ -356,7 +362,8 @@ def hub(self):
             return self.send(200, b'{"a":"' + b"x" * (20 << 20) + b'"}')
         if "html" in url.path:
             return self.send(200, b"<html>")
-        return self.send_json({"sha": COMMIT, "tags": ["gguf", "license:apache-2.0"]})
+        licence = "gemma" if "terms" in url.path else "apache-2.0"
+        return self.send_json({"sha": COMMIT, "tags": ["gguf", f"license:{licence}"]})
     if listing:
         files = HUB_FILES[about.split("/")[1]]
         page = int(urllib.parse.parse_qs(url.query).get("page", ["0"])[0])
@@ -430,6 +437,66 @@ def hubs():
     expect(4, "fit", "hf.co/someone/first", "--offline", says="--offline", **at)
     check(len(HUB.asked) == asked, "--offline asks no hub")
     expect(4, "pull", "hf.co/someone/first", HF_ENDPOINT="ftp://x", says="HF_ENDPOINT")
+
+
+def publishers():
+    """The catalogue's models whose publisher has a hub: asked first; the licence too where it wants accepting."""
+    at = {"HF_ENDPOINT": HUB.at, "PATH": "/nowhere"}
+    empty_store()
+    HUB_FILES["Qwen2.5-Coder-0.5B-Instruct-GGUF"] = [[entry("qwen2.5-coder-0.5b-instruct-q4_k_m.gguf")]]
+    asked = len(HUB.asked)
+    _, err = expect(1, "pull", "qwen2.5-coder:0.5b", says="passed over a source", **at)
+    check("another file now" in err and len(HUB.asked) > asked, f"the publisher is asked first: {err[:300]}")
+    HUB_FILES["terms"] = [[entry("a-Q4_K_M.gguf")]]
+    expect(4, "pull", "hf.co/someone/terms", says="--accept-licence", **at)
+    check(not models(), "nothing before its terms are accepted")
+    expect(4, "pull", "hf.co/someone/terms", "--accept-licence", "gemma", "--licence-policy", "government", says="government", **at)
+    expect(0, "pull", "hf.co/someone/terms", "--accept-licence", "gemma", says="Gemma", **at)
+    config = WORK / "offline.toml"
+    config.write_text("offline = true\n")
+    asked = len(HUB.asked)
+    expect(4, "pull", "hf.co/someone/first", says="--offline", FREEHOLD_CONFIG=config, **at)
+    check(len(HUB.asked) == asked, "offline in the configuration file asks nobody")
+    config.unlink()
+
+
+def watched():
+    """What a person sees: bytes, rate and time left that never go back, over retries and runs; Ctrl-C keeps what is there."""
+    empty_store()
+    seen, steps = [], []
+    for columns, fault in ((100, "stalling"), (100, "stall"), (40, "slow")):
+        main, side = pty.openpty()
+        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        running = subprocess.Popen([PROGRAM, "pull", f"{FAULTY.at}/{fault}/x.gguf", "seen", "--stall", "1", "--tries", "3", "--sha256", DIGEST],
+                                   stdin=side, stdout=side, stderr=side, env=environment())
+        os.close(side)
+        text, stopped = b"", fault != "stalling"
+        while True:
+            try:
+                piece = os.read(main, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            text += piece
+            if not stopped and b"try 2 of" in text:
+                running.send_signal(signal.SIGINT)
+                stopped = True
+        os.close(main)
+        code = running.wait(30)
+        check(code == (130 if fault == "stalling" else 0), f"{fault}: exit {code}: {text[-300:]}")
+        lines = [line for line in re.split(rb"[\r\n]", text) if b" % " in line]
+        shares = [int(match) for line in lines for match in re.findall(rb"(\d+) % ", line)]
+        check(shares == sorted(shares) and shares, f"{fault}: never backwards: {shares}")
+        fetching = [int(match) for match in re.findall(rb"fetching [^\r]*? (\d+) % ", text)]
+        steps.append((fetching[0], fetching[-1]))
+        seen.append((columns, lines))
+        if fault == "stall":
+            expect(0, "rm", "seen")
+    check(steps[1][0] >= steps[0][1] - 10 > 0, f"a second run goes on from what the first left: {steps}")
+    check(any(re.search(rb"[kM]B of \d+.\d+ MB, .*B/s, .* left", line) for line in seen[1][1]), f"bytes, rate, time left: {seen[1][1][-2:]}")
+    wide = [line for columns, lines in seen for line in lines if len(line.replace(b"\x1b[K", b"").decode("utf-8", "replace")) >= columns]
+    check(not wide, f"no line is wider than the terminal: {wide[:2]}")
 
 
 def folders():
@@ -565,7 +632,7 @@ with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
     COMMIT, HUB_FILES = "c" * 40, {}
     FAULTY, OTHER, HUB = Server(faulty), Server(faulty), Server(hub)
     before = tree(WORK)
-    for part in (addresses, tokens, proxies, certificates, hubs, folders, peers, names, at_once, kills):
+    for part in (addresses, tokens, proxies, certificates, hubs, publishers, watched, folders, peers, names, at_once, kills):
         began = time.monotonic()
         part()
         print(f"  {part.__name__}: {time.monotonic() - began:.1f} s", flush=True)

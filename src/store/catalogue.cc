@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "store/catalogue_text.h"
 #include "store/sha256.h"
+#include "store/source/reference.h"
 
 namespace freehold::store {
 
@@ -53,6 +54,12 @@ Result<CatalogueSource> parse_source(const base::JsonValue& value, uint64_t byte
   CatalogueSource source;
   source.kind = TRY(text_of(value, "kind", where));
   source.third_party = value.find_bool("third_party").value_or(false);
+  const auto repository = value.find_string("repository");
+  if (source.kind == kHubFile && repository) {
+    source.reference = fmt::format("hf.co/{}/{}", *repository, TRY(text_of(value, "file", where)));
+    const auto reference = parse_reference(source.reference);
+    if (!reference.ok() || !*reference) return damaged(where, "a hub's repository or file is none");
+  }
   if (source.kind != kPythonPackage) return source;
   uint64_t total = 0;
   for (const base::JsonValue& part : value.find_elements("parts")) {

@@ -29,9 +29,11 @@ struct CatalogueSource {
   std::string kind;                ///< "python-package", "hub"…
   bool third_party = false;        ///< uploaded by someone else than its publisher
   std::vector<PackagePart> parts;  ///< of a "python-package"; joined in this order
+  std::string reference;           ///< of a "hub": "hf.co/USER/REPO/FILE"; may be empty
 };
 
 inline constexpr std::string_view kPythonPackage = "python-package";
+inline constexpr std::string_view kHubFile = "hub";
 
 struct CatalogueModel {
   std::vector<ModelName> names;  ///< the first is the full one

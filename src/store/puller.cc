@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/text.h"
+#include "store/remote_pull.h"
 #include "store/zip.h"
 
 namespace freehold::store {
@@ -125,6 +126,10 @@ Status Puller::fetch(const CatalogueModel& model, ModelRecord& record, PullRepor
             fmt::format("no source of {} can be used by this program", short_text(record.name)),
             "fetch the file yourself, then: freehold import FILE NAME"};
   for (const CatalogueSource& source : model.sources) {
+    if (!source.reference.empty() && options_.find_elsewhere) {
+      if (TRY(from_hub(model, source, record, report))) return {};
+      continue;
+    }
     if (source.kind != kPythonPackage) {
       observer_.on_note(fmt::format("skipped a source: kind \"{}\" is not there yet", source.kind));
       continue;
@@ -135,6 +140,34 @@ Status Puller::fetch(const CatalogueModel& model, ModelRecord& record, PullRepor
     if (&source != &model.sources.back()) observer_.on_note(last.error().message);
   }
   return last;
+}
+
+Result<bool> Puller::from_hub(const CatalogueModel& model, const CatalogueSource& source,
+                              ModelRecord& record, PullReport& report) {
+  const auto pass_over = [this](const Error& error) {
+    observer_.on_note(fmt::format("passed over a source: {}", error.message));
+    return false;
+  };
+  Result<RemotePull> found = options_.find_elsewhere(source.reference);
+  if (!found.ok()) return pass_over(found.error());
+  RemotePull wanted = std::move(found).value();
+  const std::string& there = wanted.model.sha256;
+  if (!there.empty() && there != model.sha256) {
+    return pass_over({ErrorCode::kDamaged, source.reference + " is another file now", {}});
+  }
+  wanted.model.sha256 = model.sha256;
+  wanted.model.bytes = model.bytes;
+  wanted.model.licence = model.licence;
+  Result<std::unique_ptr<Source>> opened = wanted.open();
+  if (!opened.ok()) return pass_over(opened.error());
+  // From here on a failure is told: another source would begin anew.
+  observer_.on_note(fmt::format("source: {}", source.reference));
+  wanted.open = [&opened] { return std::move(opened); };
+  record.third_party = source.third_party;
+  const std::string work = store_.paths_.work(model.sha256);
+  TRY(store_.bring_remote(wanted, work, record, report, observer_));
+  (void)remove_tree(files(), work).ok();
+  return true;
 }
 
 Status Puller::from_packages(const CatalogueModel& model, const CatalogueSource& source,

@@ -29,6 +29,9 @@ class Puller {
   /// The record where nothing needs fetching, else nothing.
   Result<bool> take_what_is_here(const CatalogueModel& model, const ModelRecord& record);
   Status fetch(const CatalogueModel& model, ModelRecord& record, PullReport& report);
+  /// Nothing where the source cannot be had, so that the next is tried.
+  Result<bool> from_hub(const CatalogueModel& model, const CatalogueSource& source,
+                        ModelRecord& record, PullReport& report);
   Status from_packages(const CatalogueModel& model, const CatalogueSource& source,
                        ModelRecord& record, PullReport& report);
   Status bring_parts(const CatalogueModel& model, const CatalogueSource& source, PullReport& report,

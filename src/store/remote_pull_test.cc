@@ -118,6 +118,69 @@ TEST(RemotePullTest, APowerLossAtAnyChangeLeavesTheOldOrTheNew) {
   }
 }
 
+TEST(RemotePullTest, AFullDiskIsNamedAndGoneOnWith) {
+  Rig rig;
+  rig.disk.set_capacity(100'000);
+  const Error before = rig.pull().error();
+  EXPECT_EQ(before.code, ErrorCode::kFailed);
+  EXPECT_NE(before.message.find("no space: this needs"), std::string::npos) << before.message;
+  EXPECT_FALSE(rig.store().show("tiny-q4").ok());
+  Rig during;
+  during.disk.fail(
+      {.operation = io::DiskOperation::kAppend, .error = ENOSPC, .skip = 6, .times = 1});
+  const Error full = during.pull().error();
+  EXPECT_EQ(full.code, ErrorCode::kFailed) << full.message;
+  EXPECT_FALSE(during.store().show("tiny-q4").ok());
+  EXPECT_GT(MUST(during.pull()).parts_resumed, 0u);
+  during.expect_whole(during.content);
+}
+
+/// The catalogue's model at the hub, which the fixture's catalogue names first.
+Result<PullReport> pull_by_name(SimulatedStore& rig, const TestModel& model, io::FileSystem& hub,
+                                const std::string& sha256, Observer& observer) {
+  PullOptions options;
+  options.find_elsewhere = [&](const std::string& reference) -> Result<RemotePull> {
+    EXPECT_EQ(reference, "hf.co/t/t/t.gguf");
+    if (sha256.empty()) return Error{ErrorCode::kFailed, "nobody there", {}};
+    RemotePull wanted;
+    wanted.model.reference = reference;
+    wanted.model.sha256 = sha256;
+    wanted.model.bytes = model.content.size();
+    wanted.open = [&hub] { return open_file_source(hub, "/file", 30'000); };
+    return wanted;
+  };
+  return rig.open().pull("tiny", options, observer);
+}
+
+TEST(RemotePullTest, TheCatalogueAsksThePublisherFirstAndOthersWhereItCannot) {
+  const TestModel model(150'000, 3);
+  io::SimulatedFileSystem hub;
+  hub.put("/file", model.content);
+  {
+    SimulatedStore rig(model);
+    TestObserver observer;
+    MUST(pull_by_name(rig, model, hub, sha256_of(model.content), observer));
+    EXPECT_TRUE(rig.fetched.empty());
+    EXPECT_EQ(MUST(rig.open().show("tiny")).third_party, false);
+    EXPECT_EQ(rig.disk.content(MUST(rig.open().resolve("tiny"))), model.content);
+  }
+  for (const std::string& there : {std::string(), std::string(64, 'b')}) {
+    SimulatedStore rig(model);
+    TestObserver observer;
+    MUST(pull_by_name(rig, model, hub, there, observer));
+    EXPECT_EQ(rig.fetched.size(), 3u);
+    EXPECT_NE(observer.notes.find("passed over a source"), std::string::npos);
+    EXPECT_EQ(rig.disk.content(MUST(rig.open().resolve("tiny"))), model.content);
+  }
+  // The right name and the wrong bytes: told, and nothing is visible.
+  hub.put("/file", make_model(150'000, 77));
+  SimulatedStore rig(model);
+  TestObserver observer;
+  const auto lied = pull_by_name(rig, model, hub, sha256_of(model.content), observer);
+  EXPECT_EQ(lied.error().code, ErrorCode::kDamaged);
+  EXPECT_FALSE(rig.open().show("tiny").ok());
+}
+
 TEST(RemotePullTest, WhatWasKeptCanBeThrownAway) {
   Rig rig;
   EXPECT_EQ(rig.store().discard_pull(kAddress).error().code, ErrorCode::kNotFound);

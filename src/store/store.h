@@ -46,6 +46,9 @@ struct PullOptions {
   bool offline = false;  ///< Refuse (kRefused) before any contact; what is here already is fine.
   /// The registry's own client and its first arguments.
   std::vector<std::string> registry_client = {"python3", "-m", "pip"};
+  /// Finds what a source of the catalogue refers to elsewhere; where there is none, such sources
+  /// are passed over.
+  std::function<Result<RemotePull>(const std::string& reference)> find_elsewhere = {};
 };
 
 /// Of a record that create() made, and may make anew.

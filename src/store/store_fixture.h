@@ -49,7 +49,8 @@ struct TestModel {
     json.field("bytes", content.size()).field("sha256", sha256_of(content));
     json.key("licence").begin_object().field("id", "MIT").field("title", "MIT").end_object();
     json.key("sources").begin_array();
-    json.begin_object().field("kind", "hub").end_object();
+    json.begin_object().field("kind", "hub").field("repository", "t/t").field("file", "t.gguf");
+    json.end_object();
     json.begin_object().field("kind", "python-package").field("third_party", true);
     json.key("parts").begin_array();
     for (size_t i = 0; i < parts; ++i) {

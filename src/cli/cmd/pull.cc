@@ -119,6 +119,33 @@ Result<store::PullReport> pull_remote(Context& context, const Arguments& argumen
   return pull_found(context, arguments, store, TRY(finder->find(reference)), observer);
 }
 
+/// What a source of the catalogue refers to: found by `finder`, which outlives the pull. The
+/// licence is the catalogue's, and was asked about.
+Result<store::RemotePull> find_elsewhere(Context& context, const Arguments& arguments,
+                                         store::Observer& observer, RemoteFinder& finder,
+                                         const std::string& reference) {
+  const auto parsed = TRY(store::parse_reference(reference));
+  if (!parsed) return Error{ErrorCode::kDamaged, reference + " is no reference", {}};
+  store::RemotePull wanted{.model = TRY(finder.find(*parsed))};
+  wanted.tries = static_cast<int>(TRY(arguments.integer("--tries", 1, 1000, wanted.tries)));
+  const io::DownloadOptions options = TRY(download_options(context, arguments));
+  wanted.open = [model = wanted.model, options, tries = wanted.tries, &observer] {
+    return store::open_http_source(model, options, tries, observer);
+  };
+  return wanted;
+}
+
+Result<store::PullReport> pull_catalogue(Context& context, const Arguments& arguments,
+                                         store::Store& store, store::Observer& observer) {
+  const auto finder = TRY(RemoteFinder::create(context, arguments, observer));
+  store::PullOptions options;
+  options.offline = TRY(arguments.flag("--offline"));
+  options.find_elsewhere = [&](const std::string& reference) {
+    return find_elsewhere(context, arguments, observer, *finder, reference);
+  };
+  return store.pull(arguments.positional()[0], options, observer);
+}
+
 /// The licence of a model of the catalogue, before anything is fetched. A name that is here already
 /// fetches nothing.
 Status admit_catalogue(Context& context, const Arguments& arguments, const store::Store& store,
@@ -146,8 +173,6 @@ Status run(Context& context, const Arguments& arguments) {
                  "a name or --sha256 is given with what the catalogue does not know only",
                  {}};
   }
-  store::PullOptions options;
-  options.offline = TRY(arguments.flag("--offline"));
   store::Store store = open_store(context);
   if (catalogue) TRY(admit_catalogue(context, arguments, store, words[0]));
   store::PullReport report;
@@ -159,7 +184,7 @@ Status run(Context& context, const Arguments& arguments) {
       report = TRY(pull_found(context, arguments, store, std::move(model), observer));
     } else {
       report = reference ? TRY(pull_remote(context, arguments, store, *reference, observer))
-                         : TRY(store.pull(words[0], options, observer));
+                         : TRY(pull_catalogue(context, arguments, store, observer));
     }
   }
   const store::ModelRecord& record = report.record;
