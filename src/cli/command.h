@@ -36,6 +36,8 @@ class TextSource {
   virtual bool has_data_now() = 0;
   /// Everything to the end, at most `bytes_max`; more is kRefused.
   virtual Result<std::string> read_all(uint64_t bytes_max) = 0;
+  /// Some bytes, at least one; 0 at the end.
+  virtual Result<size_t> read_some(std::span<std::byte> into) = 0;
   /// One line without its end; nothing at the end of the input.
   virtual std::optional<std::string> read_line() = 0;
 };

@@ -12,12 +12,6 @@ namespace freehold::cli {
 
 namespace {
 
-Status ask_policy(const Arguments& arguments, std::string_view model, std::string_view id) {
-  const auto policy = arguments.text("--licence-policy");
-  if (!policy || policy->empty()) return {};
-  return store::check_licence(TRY(store::parse_licence_policy(*policy)), model, id);
-}
-
 std::string licence_line(const store::Licence* known, std::string_view id, std::string_view title) {
   if (known != nullptr) {
     return fmt::format("licence: {} ({}): {}; {}\n", known->title, known->id,
@@ -45,11 +39,17 @@ bool accepts_at_terminal(Context& context) {
 
 }  // namespace
 
+Status admit_licence(const Arguments& arguments, std::string_view model, std::string_view id) {
+  const auto policy = arguments.text("--licence-policy");
+  if (!policy || policy->empty()) return {};
+  return store::check_licence(TRY(store::parse_licence_policy(*policy)), model, id);
+}
+
 Status admit_pull(Context& context, const Arguments& arguments, std::string_view model,
                   std::string_view id, std::string_view title) {
   const store::Licence* known = store::find_licence(id);
   context.err.write(licence_line(known, id, title));
-  TRY(ask_policy(arguments, model, id));
+  TRY(admit_licence(arguments, model, id));
   if (known == nullptr || !known->needs_acceptance) return {};
   if (store::is_licence_accepted(context.files, context.home, *known)) return {};
   if (!accepts_by_option(arguments, *known) && !accepts_at_terminal(context)) {
@@ -67,7 +67,7 @@ Status admit_use(Context&, const Arguments& arguments, std::string_view model,
                  const NamedModel& named) {
   std::string id = named.found.licence;
   if (id.empty() || id == "unknown") id = store::stated_licence(named.file->metadata()).id;
-  return ask_policy(arguments, model, id);
+  return admit_licence(arguments, model, id);
 }
 
 }  // namespace freehold::cli

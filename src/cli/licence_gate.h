@@ -25,6 +25,9 @@ inline constexpr Option kAcceptLicenceOption{"--accept-licence", 0, OptionKind::
 Status admit_pull(Context& context, const Arguments& arguments, std::string_view model,
                   std::string_view id, std::string_view title);
 
+/// The policy alone, where one is set: a model under the licence `id`.
+Status admit_licence(const Arguments& arguments, std::string_view model, std::string_view id);
+
 /// Before a model that is here is used or imported: asks the policy, where one is set, about the
 /// licence of its record, else of its file.
 Status admit_use(Context& context, const Arguments& arguments, std::string_view model,

@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -57,6 +58,21 @@ bool DescriptorSource::fill() {
   return false;
 }
 
+Error DescriptorSource::read_failure() const {
+  if (read_error_ == EINTR) return Error{ErrorCode::kInterrupted, {}, {}};
+  return Error{ErrorCode::kFailed,
+               fmt::format("standard input cannot be read: {}", std::strerror(read_error_)),
+               "give a file or a pipe"};
+}
+
+Result<size_t> DescriptorSource::read_some(std::span<std::byte> into) {
+  if (held_.empty() && !ended_ && !fill() && read_error_ != 0) return read_failure();
+  const size_t count = std::min(into.size(), held_.size());
+  std::memcpy(into.data(), held_.data(), count);
+  held_.erase(0, count);
+  return count;
+}
+
 Result<std::string> DescriptorSource::read_all(uint64_t bytes_max) {
   while (fill()) {
     if (held_.size() > bytes_max) {
@@ -65,12 +81,7 @@ Result<std::string> DescriptorSource::read_all(uint64_t bytes_max) {
                    "give less of it"};
     }
   }
-  if (read_error_ == EINTR) return Error{ErrorCode::kInterrupted, {}, {}};
-  if (read_error_ != 0) {
-    return Error{ErrorCode::kFailed,
-                 fmt::format("standard input cannot be read: {}", std::strerror(read_error_)),
-                 "give a file or a pipe"};
-  }
+  if (read_error_ != 0) return read_failure();
   std::string all;
   all.swap(held_);
   return all;

@@ -33,11 +33,13 @@ class DescriptorSource final : public TextSource {
   bool is_terminal() const override;
   bool has_data_now() override;
   Result<std::string> read_all(uint64_t bytes_max) override;
+  Result<size_t> read_some(std::span<std::byte> into) override;
   std::optional<std::string> read_line() override;
 
  private:
   /// Adds what is there to held_; false at the end, on an error, or when a signal came.
   bool fill();
+  Error read_failure() const;
   int descriptor_;
   std::string held_;
   int read_error_ = 0;

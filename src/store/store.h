@@ -17,6 +17,7 @@
 #include "io/file.h"
 #include "io/panel_checksums.h"
 #include "io/process.h"
+#include "store/bundle.h"
 #include "store/catalogue.h"
 #include "store/foreign/foreign.h"
 #include "store/observer.h"
@@ -123,12 +124,24 @@ class Store {
   /// Throws away what an interrupted pull_from() kept; kNotFound where there is nothing.
   Status discard_pull(std::string_view reference);
 
+  /// Writes the models' blobs and records as a bundle. kDamaged where a blob is not what its name
+  /// says; what was written until then is no bundle.
+  Status export_bundle(std::span<const std::string> names, const ByteSink& sink,
+                       Observer& observer) const;
+  /// Asked about each record of a bundle before anything of it becomes visible; an error ends it.
+  using AdmitRecord = std::function<Status(const ModelRecord& record)>;
+  /// Brings a bundle's models in, each under its name. Everything is seen and hashed before the
+  /// first name is written. kRefused where a name is another model's.
+  Result<std::vector<ModelRecord>> import_bundle(const ByteSource& source, const AdmitRecord& admit,
+                                                 Observer& observer);
+
   const std::string& home() const { return paths_.home(); }
   /// Where a record's bytes are.
   std::string blob_path(const ModelRecord& record) const { return paths_.blob(record.sha256); }
 
  private:
   friend class Puller;
+  friend class BundleArrival;
   Store(const StoreServices& services, std::string home)
       : services_(services), paths_(std::move(home)) {}
 

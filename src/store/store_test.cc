@@ -562,6 +562,56 @@ TEST(PowerLoss, Copy) {
             "");
 }
 
+TEST(PowerLoss, Create) {
+  EXPECT_EQ(crash_everywhere(
+                TestModel(1000, 1),
+                [](SimulatedStore& simulated) -> Status {
+                  ModelSettings settings;
+                  TRY(set_system(settings, "Be brief."));
+                  TRY(simulated.open().create("made", "old", settings));
+                  return {};
+                },
+                "made"),
+            "");
+}
+
+TEST(PowerLoss, ImportOfABundle) {
+  const TestModel model(90'000, 1);
+  // Two names, so that a loss between them is among the steps.
+  SimulatedStore giver(model);
+  giver.disk.put("/new.gguf", model.content);
+  TestObserver observer;
+  giver.open().import("/new.gguf", "new", observer).value();
+  giver.open().copy("new", "newer").value();
+  std::string bundle;
+  TestObserver exporting;
+  giver.open()
+      .export_bundle(
+          std::vector<std::string>{"newer", "new"},
+          [&bundle](std::span<const std::byte> bytes) -> Status {
+            bundle.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+            return {};
+          },
+          exporting)
+      .value();
+  EXPECT_EQ(crash_everywhere(
+                model,
+                [&bundle](SimulatedStore& simulated) -> Status {
+                  size_t at = 0;
+                  const ByteSource source = [&](std::span<std::byte> into) -> Result<size_t> {
+                    const size_t count =
+                        bundle.copy(reinterpret_cast<char*>(into.data()), into.size(), at);
+                    at += count;
+                    return count;
+                  };
+                  TestObserver importing;
+                  TRY(simulated.open().import_bundle(source, {}, importing));
+                  return {};
+                },
+                "new"),
+            "");
+}
+
 TEST(PowerLoss, Remove) {
   EXPECT_EQ(crash_everywhere(
                 TestModel(1000, 1),
