@@ -67,13 +67,20 @@ std::string listing_text(const store::StoreListing& listing, const store::Foreig
 
 Status run(Context& context, const Arguments& arguments) {
   const store::Store store = open_store(context);
-  const store::StoreListing listing = TRY(store.list());
+  store::StoreListing listing = TRY(store.list());
   const bool all = TRY(arguments.flag("--all"));
-  const store::ForeignListing foreign = all ? store.list_foreign() : store::ForeignListing{};
+  store::ForeignListing foreign = all ? store.list_foreign() : store::ForeignListing{};
+  const auto& words = arguments.positional();
+  if (!words.empty()) {
+    std::erase_if(listing.models,
+                  [&](const auto& record) { return !record.name.text().starts_with(words[0]); });
+    std::erase_if(foreign.models,
+                  [&](const auto& model) { return !model.name.starts_with(words[0]); });
+  }
   if (TRY(arguments.flag("--json"))) {
     context.out.write(listing_json(listing, foreign));
   } else {
-    if (listing.models.empty() && foreign.models.empty()) {
+    if (listing.models.empty() && foreign.models.empty() && words.empty()) {
       context.err.write("The store is empty. 'freehold pull smollm2' fetches a small model.\n");
     }
     context.out.write(listing_text(listing, foreign));
@@ -89,10 +96,11 @@ Status run(Context& context, const Arguments& arguments) {
 const Command& ls_command() {
   static constexpr Command kCommand{.name = "ls",
                                     .summary = "List the models in the store",
-                                    .usage = {},
+                                    .usage = "[BEGINNING]",
                                     .options = kOptions,
-                                    .description = {},
+                                    .description = "With BEGINNING, those whose names begin so.",
                                     .examples = "  freehold ls --json\n  freehold ls --all\n",
+                                    .positional_max = 1,
                                     .run = run};
   return kCommand;
 }

@@ -1,8 +1,8 @@
 // `freehold show`: what a model's file says about itself, and what its name asks for besides.
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 
 #include "base/text.h"
@@ -21,6 +21,7 @@ constexpr Option kOptions[] = {
     {"--system", 0, OptionKind::kFlag, "", "print the system prompt and nothing else"},
     {"--parameters", 0, OptionKind::kFlag, "", "print the parameters and nothing else"},
     {"--licence", 0, OptionKind::kFlag, "", "print the licence and nothing else"},
+    {"--license", 0, OptionKind::kFlag, "", "the same, as others spell it"},
     {"--modelfile", 0, OptionKind::kFlag, "", "print a model file that makes the same again"},
     kJsonOption,
 };
@@ -47,25 +48,59 @@ store::StatedLicence licence_of(const NamedModel& named) {
 std::string licence_text(const NamedModel& named) {
   const store::StatedLicence stated = licence_of(named);
   const store::Licence* known = store::find_licence(stated.id);
-  std::string text = base::printable(stated.id);
-  if (!stated.title.empty()) text += ", " + base::printable(stated.title);
+  std::string text(known != nullptr ? known->id : base::printable(stated.id));
+  if (known != nullptr) text += fmt::format(", {}", known->title);
+  if (known == nullptr && !stated.title.empty()) text += ", " + base::printable(stated.title);
   if (known != nullptr) text += fmt::format(": {}", store::use_text(known->use));
   const std::string link =
       stated.link.empty() && known != nullptr ? std::string(known->source) : stated.link;
-  return link.empty() ? text : fmt::format("{} ({})", text, base::printable(link, 200));
+  return link.empty()
+             ? text
+             : fmt::format(
+                   "{} ({})", text,
+                   known != nullptr && link == known->source ? link : base::printable(link, 200));
+}
+
+/// Numbers as they are; texts in quotes.
+std::string shown_value(const store::ModelParameter& parameter, const std::string& value) {
+  return parameter.option == "stop" ? base::printable(value) : value;
 }
 
 std::string parameters_text(const store::ModelSettings& settings) {
   std::string text;
   for (const store::ModelParameter& parameter : settings.parameters) {
     for (const std::string& value : parameter.values) {
-      text += fmt::format("{:<18} {}\n", parameter.option, base::printable(value));
+      text += fmt::format("{:<18} {}\n", parameter.option, shown_value(parameter, value));
     }
   }
   return text;
 }
 
-std::string summary_text(const NamedModel& named) {
+/// What running it takes with the default context, where this program can run it.
+std::string memory_line(Context& context, const NamedModel& named) {
+  constexpr uint64_t kContext = 8192;  // of `run`
+  auto file = model::GgufModel::open(context.files, named.found.path);
+  if (!file.ok()) return {};
+  const auto model =
+      runtime::Model::open(std::make_unique<model::GgufModel>(std::move(file).value()));
+  if (!model.ok()) return {};
+  const uint64_t positions = std::min<uint64_t>(kContext, (*model)->parameters().context_trained);
+  const auto plan = runtime::plan_memory(**model,
+                                         {.cache_type = ops::CacheType::kF16,
+                                          .positions = positions,
+                                          .sequences = 2,
+                                          .columns_max = 512,
+                                          .columns_min = 32},
+                                         {});
+  if (!plan.ok()) return {};
+  return fmt::format(
+      "memory        {} with a context of {} ({} weights, {} cache); on this machine: freehold "
+      "fit\n",
+      base::human_bytes(plan->total()), positions, base::human_bytes(plan->pinned),
+      base::human_bytes(plan->cache));
+}
+
+std::string summary_text(Context& context, const NamedModel& named) {
   const model::GgufModel& file = *named.file;
   const store::ModelSettings& settings = named.found.settings;
   const auto& metadata = file.metadata();
@@ -81,6 +116,7 @@ std::string summary_text(const NamedModel& named) {
   }
   std::string out;
   out += fmt::format("name          {}\n", text("general.name"));
+  out += fmt::format("file          {}\n", named.found.path);
   out += fmt::format("architecture  {}\n", text("general.architecture"));
   out += fmt::format("licence       {}\n", licence_text(named));
   out += fmt::format("parameters    {:.1f} M\n", static_cast<double>(parameters) * 1e-6);
@@ -92,6 +128,7 @@ std::string summary_text(const NamedModel& named) {
   if (const auto tokens = metadata.array_size("tokenizer.ggml.tokens")) {
     out += fmt::format("vocabulary    {} tokens\n", *tokens);
   }
+  out += memory_line(context, named);
   const char* source = metadata.contains("tokenizer.chat_template") ? "yes" : "no";
   if (!settings.chat_template.empty()) source = "of its own, in place of the file's";
   out += fmt::format("chat template {}\n", source);
@@ -106,8 +143,9 @@ std::string summary_text(const NamedModel& named) {
                        base::printable(settings.adapter));
   }
   for (const store::ModelParameter& parameter : settings.parameters) {
-    out += fmt::format("parameter     {} {}\n", parameter.option,
-                       base::printable(fmt::format("{}", fmt::join(parameter.values, " "))));
+    for (const std::string& value : parameter.values) {
+      out += fmt::format("parameter     {} {}\n", parameter.option, shown_value(parameter, value));
+    }
   }
   return out;
 }
@@ -117,7 +155,7 @@ std::string details_json(const NamedModel& named) {
   const store::StatedLicence licence = licence_of(named);
   std::string out;
   base::JsonWriter json(out);
-  json.begin_object().key("licence").begin_object();
+  json.begin_object().field("path", named.found.path).key("licence").begin_object();
   json.field("id", licence.id).field("title", licence.title).field("link", licence.link);
   write_settings(json.end_object().key("settings"), named.found.settings);
   json.key("metadata").begin_object();
@@ -153,7 +191,7 @@ Result<std::optional<std::string>> only_text(const NamedModel& named, const std:
   }
   if (TRY(arguments.flag("--system"))) return wanted(settings.system, "system prompt");
   if (TRY(arguments.flag("--parameters"))) return wanted(parameters_text(settings), "parameters");
-  if (TRY(arguments.flag("--licence"))) {
+  if (TRY(arguments.flag("--licence")) || TRY(arguments.flag("--license"))) {
     return wanted(settings.licence_text.empty() ? licence_text(named) : settings.licence_text,
                   "licence");
   }
@@ -175,7 +213,7 @@ Status run(Context& context, const Arguments& arguments) {
     context.out.write(*text);
     return {};
   }
-  context.out.write(summary_text(named));
+  context.out.write(summary_text(context, named));
   if (TRY(arguments.flag("--metadata"))) {
     for (const std::string_view key : file->metadata().keys()) {
       context.out.write(fmt::format("{} = {}\n", key, file->metadata().describe(key)));
