@@ -226,6 +226,7 @@ def addresses():
     expect(5, "pull", good, "--sha256", "a" * 64, says=DIGEST)
     expect(2, "pull", good, "--sha256", "A" * 64)
     expect(2, "pull", f"{FAULTY.at}/good/", says="which model")
+    expect(4, "pull", f"{FAULTY.at}/good/big-00001-of-00003.gguf?x", says="split into 3 files")
     expect(4, "pull", good.replace("//", "//me:secret@"), says="password")
     expect(1, "pull", "http://127.0.0.1:1/x.gguf", "--tries", 1, says="127.0.0.1")
     asked = len(FAULTY.asked)

@@ -13,6 +13,7 @@
 #include "store/licence.h"
 #include "store/sha256.h"
 #include "store/source/folder.h"
+#include "store/source/hub.h"
 
 namespace freehold::cli {
 
@@ -85,6 +86,10 @@ Result<store::PullReport> pull_found(Context& context, const Arguments& argument
   if (wanted.name.empty()) {
     return Error{ErrorCode::kUsage, "the reference suggests no name", "give one: pull URL NAME"};
   }
+  // Of an address; where there is a listing it was refused with what else there is.
+  TRY(store::refuse_shard(
+      std::string_view(wanted.model.address).substr(0, wanted.model.address.find_first_of("?#")),
+      ""));
   TRY(must_be(wanted.model, arguments.text_or("--sha256", "")));
   wanted.tries = static_cast<int>(TRY(arguments.integer("--tries", 1, 1000, wanted.tries)));
   for (const std::string& note : wanted.model.notes) observer.on_note(note);

@@ -48,7 +48,8 @@ std::string sum_beside(io::FileSystem& files, const std::string& path) {
   return is_sha256(hash) ? hash : std::string();
 }
 
-RemoteModel from_file(io::FileSystem& files, const std::string& path) {
+Result<RemoteModel> from_file(io::FileSystem& files, const std::string& path) {
+  TRY(refuse_shard(path, ""));
   RemoteModel model;
   model.reference = model.path = path;
   model.name = stem_of(path);

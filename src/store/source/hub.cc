@@ -86,16 +86,9 @@ std::string choices(std::span<const HubFile> files) {
                      all > kChoicesShown ? fmt::format(" and {} more", all - kChoicesShown) : "");
 }
 
-/// A shard alone is no model, and the store keeps one file a model.
 Result<size_t> whole_or_refused(std::span<const HubFile> files, size_t index) {
-  const uint64_t count = shard_of(files[index].path).count;
-  if (count <= 1) return index;
-  return Error{ErrorCode::kRefused,
-               fmt::format("{} is split into {} files; the store keeps a model in one",
-                           base::printable(file_name(files[index].path), 120), count),
-               fmt::format("fetch the shards into a folder and run the first by its path, or take "
-                           "another; {}",
-                           choices(files))};
+  TRY(refuse_shard(files[index].path, "; " + choices(files)));
+  return index;
 }
 
 std::string endpoint(const SourceServices& services) {
@@ -222,6 +215,17 @@ Status parse_tree(const base::JsonValue& page, std::vector<HubFile>& files) {
     files.push_back(std::move(file));
   }
   return {};
+}
+
+uint64_t shards_of(std::string_view path) { return shard_of(path).count; }
+
+Status refuse_shard(std::string_view path, const std::string& also) {
+  const uint64_t count = shards_of(path);
+  if (count <= 1) return {};
+  return Error{ErrorCode::kRefused,
+               fmt::format("{} is split into {} files; the store keeps a model in one",
+                           base::printable(file_name(path), 120), count),
+               fmt::format("fetch the shards into a folder and run the first by its path{}", also)};
 }
 
 std::string quant_of(std::string_view path) {

@@ -32,6 +32,12 @@ Status parse_tree(const base::JsonValue& page, std::vector<HubFile>& files);
 Result<size_t> choose_file(std::span<const HubFile> files, std::string_view file,
                            std::string_view quant, const std::string& repository);
 
+/// How many files the model that `path` belongs to is split into ("NAME-00001-of-00003.gguf"); else
+/// 1. A shard alone is no model, and the store keeps a model in one file.
+uint64_t shards_of(std::string_view path);
+/// kRefused where that is more than one, with `also` as a further hint.
+Status refuse_shard(std::string_view path, const std::string& also);
+
 /// "Q4_K_M" of "some-model-Q4_K_M.gguf"; the file's name where there is none.
 std::string quant_of(std::string_view path);
 
