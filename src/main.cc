@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/config_file.h"
+#include "cli/line/terminal_mode.h"
 #include "cli/terminal.h"
 
 namespace {
@@ -23,8 +24,8 @@ namespace store = freehold::store;
 std::atomic<bool> interrupted{false};
 
 void on_interrupt(int signal_number) {
-  // The second time the user means it.
-  if (interrupted.exchange(true)) {
+  // The second time the user means it; but a chat goes on, and has /bye.
+  if (interrupted.exchange(true) && !terminal_is_held()) {
     ::signal(signal_number, SIG_DFL);
     ::raise(signal_number);
   }
@@ -69,7 +70,9 @@ int run(std::span<const std::string> words) {
   Context context{*files, *processes, catalogue, out, err, in, clock, interrupted};
   context.err_is_terminal = ::isatty(STDERR_FILENO) == 1;
   context.out_is_terminal = ::isatty(STDOUT_FILENO) == 1;
-  context.color = context.err_is_terminal && !environment("NO_COLOR");
+  const std::string terminal = environment("TERM").value_or("dumb");
+  context.color = context.err_is_terminal && terminal != "dumb" && !environment("NO_COLOR");
+  context.edits_lines = context.err_is_terminal && terminal != "dumb" && in.is_terminal();
   context.columns = terminal_columns(context.out_is_terminal ? STDOUT_FILENO : STDERR_FILENO);
   context.environment = environment;
   const auto home = store::store_home([](const char* name) { return std::getenv(name); });

@@ -53,9 +53,10 @@ struct Context {
   std::atomic<bool>& interrupted;  // Ctrl-C was pressed; who has dealt with it clears it
   bool err_is_terminal = false;
   bool out_is_terminal = false;
-  bool color = false;     // NO_COLOR unset, a terminal on stderr
-  uint32_t columns = 80;  // width of the terminal
-  std::string home{};     // FREEHOLD_HOME or the XDG data folder
+  bool color = false;        // NO_COLOR unset, a terminal on stderr
+  bool edits_lines = false;  // standard input and error are a terminal that a cursor moves on
+  uint32_t columns = 80;     // width of the terminal
+  std::string home{};        // FREEHOLD_HOME or the XDG data folder
   Lookup environment{};
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "base/text.h"
+#include "cli/chat/thinking.h"
 #include "runtime/sampler/stop_strings.h"
 
 namespace freehold::cli {
@@ -98,10 +99,11 @@ Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arg
     context.err.write(fmt::format("note: {}\n", note));
   }
   generator->settings_ = std::move(named.found.settings);
-  const Arguments arguments = TRY(generator->with_settings(asked));
+  generator->arguments_ = TRY(generator->with_settings(asked));
+  const Arguments& arguments = generator->started_ = generator->arguments_;
   auto file = std::move(named.file);
   generator->tokenizer_ = TRY(model::Tokenizer::create(file->metadata()));
-  TRY(apply_file_defaults(file->metadata(), generator->sampling_));
+  TRY(apply_file_defaults(file->metadata(), generator->file_sampling_));
   TRY(generator->read_options(arguments));
   const auto type = TRY(cache_type(arguments, ops::CacheType::kF16));
   generator->model_ = TRY(runtime::Model::open(std::move(file)));
@@ -163,7 +165,28 @@ std::vector<model::ChatMessage> Generator::first_messages(std::string_view syste
   return messages;
 }
 
-Status Generator::read_options(const Arguments& arguments) {
+Status Generator::set_option(std::string_view option, std::vector<std::string> values) {
+  Arguments before = arguments_;
+  const auto sampling = sampling_;
+  const auto stops = stops_;
+  const auto variables = variables_;
+  const auto tokens_max = tokens_max_;
+  arguments_.set(option, values.empty() ? started_.list(option) : std::move(values));
+  Status read = read_answer_options(arguments_);
+  if (read.ok()) read = runtime::check_sampling(sampling_, model_->parameters().vocabulary);
+  if (read.ok()) return read;
+  arguments_ = std::move(before);
+  sampling_ = sampling;
+  stops_ = stops;
+  variables_ = variables;
+  tokens_max_ = tokens_max;
+  return read;
+}
+
+Status Generator::read_answer_options(const Arguments& arguments) {
+  const uint64_t seed = sampling_.seed;
+  sampling_ = file_sampling_;
+  variables_.clear();
   if (const auto think = arguments.text("--think")) {
     if (*think != "on" && *think != "off") {
       return Error{ErrorCode::kUsage, fmt::format("--think is '{}'", base::printable(*think)),
@@ -174,6 +197,21 @@ Status Generator::read_options(const Arguments& arguments) {
     variables_.push_back({"enable_thinking", value});
     variables_.push_back({"thinking", value});
   }
+  tokens_max_ = static_cast<uint64_t>(TRY(arguments.integer("--max-tokens", 0, kMany, 0)));
+  stops_ = arguments.list("--stop");
+  TRY(read_sampling(arguments));
+  TRY(read_dry(arguments));
+  for (const std::string& text : arguments.list("--logit-bias")) {
+    sampling_.logit_bias.push_back(TRY(parse_bias(text)));
+  }
+  const auto asked = arguments.text("--seed");
+  sampling_.seed = asked ? TRY(base::parse_unsigned(*asked)) : seed;
+  return {};
+}
+
+Status Generator::read_options(const Arguments& arguments) {
+  sampling_.seed = TRY(base::system_entropy());
+  TRY(read_answer_options(arguments));
   raw_ = TRY(arguments.flag("--raw"));
   prompt_cache_ = arguments.text_or("--prompt-cache", "off");
   if (prompt_cache_ == "on") prompt_cache_ = context_.home + "/prompts";
@@ -183,18 +221,6 @@ Status Generator::read_options(const Arguments& arguments) {
     return Error{ErrorCode::kUsage, "--prompt-cache-bytes is no size", "give bytes, as in 4G"};
   }
   prompt_cache_bytes_ = *bytes;
-  tokens_max_ = static_cast<uint64_t>(TRY(arguments.integer("--max-tokens", 0, kMany, 0)));
-  stops_ = arguments.list("--stop");
-  TRY(read_sampling(arguments));
-  TRY(read_dry(arguments));
-  for (const std::string& text : arguments.list("--logit-bias")) {
-    sampling_.logit_bias.push_back(TRY(parse_bias(text)));
-  }
-  if (const auto seed = arguments.text("--seed")) {
-    sampling_.seed = TRY(base::parse_unsigned(*seed));
-  } else {
-    sampling_.seed = TRY(base::system_entropy());
-  }
   return {};
 }
 
@@ -268,7 +294,7 @@ Result<std::string> Generator::guard_messages(std::vector<model::ChatMessage>& m
   return guard;
 }
 
-Result<std::vector<model::TokenId>> Generator::prompt_tokens(
+Result<Generator::Prompt> Generator::make_prompt(
     const std::vector<model::ChatMessage>& messages) const {
   const auto text_of = [&](std::optional<model::TokenId> token) {
     return token ? tokenizer_->token_bytes(*token) : std::string();
@@ -302,15 +328,26 @@ Result<std::vector<model::TokenId>> Generator::prompt_tokens(
   if (tokenizer_->adds_bos() && bos && (tokens.empty() || tokens[0] != *bos)) {
     tokens.insert(tokens.begin(), *bos);
   }
-  return tokens;
+  return Prompt{std::move(tokens), template_ && opens_thinking(text)};
+}
+
+Result<uint64_t> Generator::prompt_length(const std::vector<model::ChatMessage>& messages) const {
+  const Prompt prompt = TRY(make_prompt(messages));
+  return prompt.tokens.size();
 }
 
 Result<Answer> Generator::answer(const std::vector<model::ChatMessage>& messages,
-                                 const std::function<void(std::string_view)>& show) {
+                                 const std::function<void(std::string_view)>& show,
+                                 uint64_t tokens_max) {
   runtime::GenerateRequest request;
-  request.prompt = TRY(prompt_tokens(messages));
+  Prompt prompt = TRY(make_prompt(messages));
+  request.prompt = std::move(prompt.tokens);
+  prompt_thinks_ = prompt.thinks;
   request.sampling = sampling_;
   request.tokens_max = tokens_max_;
+  if (tokens_max > 0 && (tokens_max_ == 0 || tokens_max < tokens_max_)) {
+    request.tokens_max = tokens_max;
+  }
   request.context = context_length_;
   request.ends = [this](model::TokenId token) { return tokenizer_->ends_generation(token); };
   request.conversation = conversation_;

@@ -50,6 +50,11 @@ inline constexpr Option kGenerateOptions[] = {
     {"--seed", 0, OptionKind::kText, "N",
      "seed of the draw; default: from the system, shown by --verbose"},
     {"--system", 0, OptionKind::kText, "TEXT", "system prompt"},
+    {"--hide-thinking", 0, OptionKind::kFlag, "",
+     "leave out what the model thinks before it answers"},
+    {"--history", 0, OptionKind::kText, "on|off",
+     "keep what is typed in a chat in HOME/chat-history; default on"},
+    {"--file", 0, OptionKind::kList, "FILE", "text before the prompt; may be given again"},
     {"--think", 0, OptionKind::kText, "on|off",
      "for models that can do both: think before the answer or not"},
     {"--context", 'c', OptionKind::kInteger, "N",
@@ -109,9 +114,20 @@ class Generator {
   Generator(Context& context, Machine& machine) : context_(context), machine_(machine) {}
 
   /// Answers `messages`; `show` gets the text in pieces that never split a UTF-8 sequence. What the
-  /// conversation shares with the one before is not computed again.
+  /// conversation shares with the one before is not computed again. `tokens_max` bounds the answer
+  /// beside --max-tokens; 0: not.
   Result<Answer> answer(const std::vector<model::ChatMessage>& messages,
-                        const std::function<void(std::string_view)>& show);
+                        const std::function<void(std::string_view)>& show, uint64_t tokens_max = 0);
+  /// Whether the prompt of the answer under way begins a thought, as some templates do.
+  bool prompt_thinks() const { return prompt_thinks_; }
+  /// How many tokens `messages` are as a prompt.
+  Result<uint64_t> prompt_length(const std::vector<model::ChatMessage>& messages) const;
+
+  /// Sets an option of kGenerateOptions that only concerns answers; no `values`: back to what it
+  /// was at the start. Where a value is refused, nothing changes.
+  Status set_option(std::string_view option, std::vector<std::string> values);
+  /// What is in force: what the user said, over what the model's name asks for.
+  const Arguments& arguments() const { return arguments_; }
 
   /// --system, or what the model's name asks for; may be empty.
   const std::string& system_prompt() const { return system_; }
@@ -129,6 +145,7 @@ class Generator {
   /// What the model's name asks for, under what the user said.
   Result<Arguments> with_settings(const Arguments& arguments);
   Status read_options(const Arguments& arguments);
+  Status read_answer_options(const Arguments& arguments);
   Status read_sampling(const Arguments& arguments);
   Status read_dry(const Arguments& arguments);
   Status read_template();
@@ -139,8 +156,11 @@ class Generator {
   /// What cannot be kept is said: there is an answer.
   void save_prompt_cache();
   Result<std::string> guard_messages(std::vector<model::ChatMessage>& messages) const;
-  Result<std::vector<model::TokenId>> prompt_tokens(
-      const std::vector<model::ChatMessage>& messages) const;
+  struct Prompt {
+    std::vector<model::TokenId> tokens;
+    bool thinks = false;
+  };
+  Result<Prompt> make_prompt(const std::vector<model::ChatMessage>& messages) const;
   Status generate(runtime::GenerateRequest request, Answer& answer,
                   const std::function<void(std::string_view)>& show);
 
@@ -152,6 +172,9 @@ class Generator {
   runtime::MemoryPlan plan_;
   std::unique_ptr<runtime::Engine> engine_;
   runtime::ConversationId conversation_{};
+  Arguments arguments_;
+  Arguments started_;                       // arguments_ as they were
+  runtime::SamplingOptions file_sampling_;  // what the model's file asks for
   runtime::SamplingOptions sampling_;
   store::ModelSettings settings_;
   std::string system_;
@@ -163,6 +186,7 @@ class Generator {
   uint64_t tokens_max_ = 0;
   uint64_t context_length_ = 0;
   bool raw_ = false;
+  bool prompt_thinks_ = false;
 };
 
 }  // namespace freehold::cli

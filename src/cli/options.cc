@@ -164,6 +164,14 @@ const Arguments::Value* Arguments::find(std::string_view option) const {
 
 bool Arguments::has(std::string_view option) const { return find(option) != nullptr; }
 
+void Arguments::set(std::string_view option, std::vector<std::string> values) {
+  if (values.empty()) {
+    values_.erase(std::string(option));
+  } else {
+    values_[std::string(option)] = Value{std::move(values), ValueSource::kCommandLine};
+  }
+}
+
 void Arguments::add_model_default(std::string_view option, std::vector<std::string> values) {
   if (!values.empty())
     values_.try_emplace(std::string(option), Value{std::move(values), ValueSource::kModel});

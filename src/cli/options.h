@@ -48,6 +48,8 @@ class Arguments {
   Result<std::optional<uint64_t>> size(std::string_view option) const;
   std::optional<ValueSource> source(std::string_view option) const;
 
+  /// What the user says now, over all that was said; nothing takes it back.
+  void set(std::string_view option, std::vector<std::string> values);
   /// What the model asks for, where the user said nothing.
   void add_model_default(std::string_view option, std::vector<std::string> values);
 

@@ -33,9 +33,10 @@ class Descriptor {
   int number_;
 };
 
-inline Result<Descriptor> open_descriptor(const std::string& path, int flags, const char* action) {
+inline Result<Descriptor> open_descriptor(const std::string& path, int flags, const char* action,
+                                          mode_t created = 0666) {
   while (true) {
-    const int number = ::open(path.c_str(), flags | O_CLOEXEC, 0666);
+    const int number = ::open(path.c_str(), flags | O_CLOEXEC, created);
     if (number >= 0) return Descriptor(number);
     if (errno != EINTR) return system_error(errno, action, path);
   }

@@ -59,7 +59,8 @@ class WritableFile {
 };
 
 enum class WriteMode {
-  kCreateNew,  ///< Fails where the file exists.
+  kCreateNew,      ///< Fails where the file exists.
+  kCreatePrivate,  ///< The same, for its owner's eyes only (mode 0600).
   kTruncate,
   kAppend
 };

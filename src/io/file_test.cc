@@ -81,6 +81,9 @@ TEST_P(FileSystemTest, ModesOfCreation) {
   EXPECT_EQ(read_all(*files_, at("a")), "onetwo");
   auto file = files_->create(at("a"), WriteMode::kAppend).value();
   EXPECT_EQ(file->size(), 6u);
+  EXPECT_EQ(files_->create(at("a"), WriteMode::kCreatePrivate).error().code, ErrorCode::kFailed);
+  write_all(*files_, at("private"), "mine", WriteMode::kCreatePrivate);
+  EXPECT_EQ(read_all(*files_, at("private")), "mine");
   write_all(*files_, at("a"), "3", WriteMode::kTruncate);
   EXPECT_EQ(read_all(*files_, at("a")), "3");
   files_->truncate(at("a"), 0).value();

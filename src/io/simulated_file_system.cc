@@ -426,7 +426,7 @@ Result<std::unique_ptr<WritableFile>> SimulatedFileSystem::create(const std::str
   }
   if (disk_->directories.contains(path)) return system_error(EISDIR, "create", given);
   InodePointer inode = disk_->find(path);
-  if (inode != nullptr && mode == WriteMode::kCreateNew) {
+  if (inode != nullptr && (mode == WriteMode::kCreateNew || mode == WriteMode::kCreatePrivate)) {
     return system_error(EEXIST, "create", given);
   }
   if (inode == nullptr) {

@@ -101,6 +101,7 @@ class SystemFileLock final : public FileLock {
 int open_flags(WriteMode mode) {
   switch (mode) {
     case WriteMode::kCreateNew:
+    case WriteMode::kCreatePrivate:
       return O_WRONLY | O_CREAT | O_EXCL;
     case WriteMode::kTruncate:
       return O_WRONLY | O_CREAT | O_TRUNC;
@@ -127,7 +128,8 @@ class SystemFileSystem final : public FileSystem {
   }
 
   Result<std::unique_ptr<WritableFile>> create(const std::string& path, WriteMode mode) override {
-    Descriptor descriptor = TRY(open_descriptor(path, open_flags(mode), "create"));
+    Descriptor descriptor = TRY(open_descriptor(path, open_flags(mode), "create",
+                                                mode == WriteMode::kCreatePrivate ? 0600 : 0666));
     struct stat status {};
     if (::fstat(descriptor.get(), &status) != 0) return system_error(errno, "look at", path);
     return std::unique_ptr<WritableFile>(std::make_unique<SystemWritableFile>(
