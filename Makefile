@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 PROMPT ?= Why is the sky blue?
 MODEL  ?= smollm2
 
-.PHONY: setup build run test check soak bench peers fmt clean install cross help
+.PHONY: setup build run test check soak bench peers fmt clean install deb cross help
 .DEFAULT_GOAL := help
 
 help:
@@ -14,7 +14,7 @@ help:
 	@echo "make check    house rules and release tests only (a few minutes)"
 	@echo "make soak     the long ones: fuzzers for minutes, threads for many rounds"
 	@echo "make bench    speed on this machine;  make peers: beside llama.cpp"
-	@echo "make setup | fmt | cross | install | clean"
+	@echo "make setup | fmt | cross | install | deb | clean"
 
 setup:
 	@./setup
@@ -65,6 +65,10 @@ install: build
 	$(BUILD)/freehold completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_freehold
 	$(BUILD)/freehold completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/freehold.fish
 	$(BUILD)/freehold man --folder $(DESTDIR)$(PREFIX)/share/man/man1
+
+# A Debian package in build/deb.
+deb: build
+	@packaging/make_deb $(BUILD)
 
 clean:
 	rm -rf build

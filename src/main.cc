@@ -78,7 +78,8 @@ int run(std::span<const std::string> words) {
   const auto home = store::store_home([](const char* name) { return std::getenv(name); });
   if (!home.ok()) return fail(err, home.error());
   context.home = *home;
-  const auto file = read_config_file(*files, config_path(),
+  context.config = config_path();
+  const auto file = read_config_file(*files, context.config,
                                      environment("FREEHOLD_CONFIG").has_value(), is_option);
   if (!file.ok()) return fail(err, file.error());
   const int code = run_program(context, words, {environment, *file});

@@ -350,6 +350,39 @@ def exit_codes():
         check(code == 0 or f"[{code} {listed[str(code)]}]" in err, f"the message says its code: {err[:200]}")
 
 
+def configuration():
+    """config changes one value and nothing else, and says which source wins; what it sets is what run uses."""
+    file = WORK / "changed.toml"
+    file.write_text("# Mine.\nseed = 1\n\n# Short.\n[run]\nmax-tokens = 4 # words\n")
+
+    def config(code, *words, **more):
+        done = subprocess.run([PROGRAM, "config", *words], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+                              env=environment(FREEHOLD_CONFIG=str(file), **more))
+        check(done.returncode == code, f"config {words}: exit {done.returncode}, expected {code}: {done.stderr[:200]}")
+        return done.stdout + done.stderr
+    config(0, "set", "run.max-tokens", "6")
+    config(0, "set", "run.temperature", ".5")
+    check(file.read_text() == "# Mine.\nseed = 1\n\n# Short.\n[run]\ntemperature = 0.5\nmax-tokens = 6 # words\n", file.read_text())
+    done = subprocess.run([PROGRAM, "run", str(MODEL), "Hi"], capture_output=True, env=environment(FREEHOLD_CONFIG=str(file)),
+                          stdin=subprocess.DEVNULL)
+    check(done.stdout == run("run", MODEL, "Hi", "--seed", 1, "--temperature", 0.5, "-n", 6)[1], "run uses what config set")
+    check(config(0, "get", "run.temperature") == "0.5\n" and "0.5" in config(0, "get", "run.temperature", "--json"), "config get")
+    where = config(0, "where", "run.seed", FREEHOLD_SEED="7").split("\n")
+    check(where[0].startswith("  command line") and where[1].startswith("* environment") and "FREEHOLD_SEED" in where[1]
+          and where[2].startswith("  file") and "line 2" in where[2] and where[3].startswith("  default"), f"config where: {where}")
+    check("wins" in config(0, "set", "seed", "2", FREEHOLD_SEED="7"), "a twin that wins is said")
+    before = file.read_text()
+    check("did you mean top-k" in config(2, "set", "top-kk", "3"), "a key that is none")
+    config(2, "set", "temperature", "hot")
+    config(2, "set", "verbose", "perhaps")
+    config(2, "set", "pull.top-k", "3")
+    config(2, "rename", "a", "b")
+    config(3, "get", "top-p")
+    check(file.read_text() == before, "what is refused changes nothing")
+    config(0, "unset", "run.temperature")
+    check("temperature" not in file.read_text() and "# Short." in file.read_text(), "config unset")
+
+
 def endless_token():
     """A token that is plain text, to make answers that do not end by themselves."""
     out = subprocess.run([PROGRAM, "tokenize", str(MODEL), "e", "--json"], capture_output=True, text=True, check=True).stdout
@@ -367,6 +400,7 @@ def main():
         ENDLESS = endless_token()
         pipes()
         exit_codes()
+        configuration()
         plain_terminals()
         if shutil.which("tmux") is None:
             if FAILURES:

@@ -84,6 +84,37 @@ def installed():
         check(name.startswith("usr/bin") == bool(path.stat().st_mode & 0o111), f"{name} has the right mode")
 
 
+def package():
+    """`make deb` makes a package that lintian has nothing against, with what a system needs computed."""
+    if shutil.which("dpkg-deb") is None or shutil.which("dpkg-shlibdeps") is None:
+        print("note: dpkg-dev is not installed; the package was not tried")
+        return
+    out = WORK / "deb"
+    done = subprocess.run([ROOT / "packaging/make_deb", pathlib.Path(PROGRAM).parent, out], capture_output=True, text=True,
+                          timeout=120)
+    check(done.returncode == 0, f"make_deb: {done.stderr[:500]}")
+    if done.returncode != 0:
+        return
+    package = done.stdout.split()[-1]
+
+    def field(name):
+        return subprocess.run(["dpkg-deb", "-f", package, name], capture_output=True, text=True).stdout.strip()
+    version = run("version").split()[1].rstrip(",")
+    check(field("Version") == version, f"the package is of version {field('Version')}, the program of {version}")
+    check("libc6 (>=" in field("Depends") and "libcurl" in field("Depends"), f"dependencies: {field('Depends')}")
+    listing = subprocess.run(["dpkg-deb", "-c", package], capture_output=True, text=True).stdout
+    for name in ("./usr/bin/freehold", "./usr/share/man/man1/freehold-run.1.gz", "./usr/share/doc/freehold/copyright",
+                 "./usr/share/doc/freehold/NOTICE", "./usr/share/zsh/vendor-completions/_freehold",
+                 "./usr/share/bash-completion/completions/freehold"):
+        check(re.search(rf" root/root .* {re.escape(name)}$", listing, re.M), f"the package holds {name}, of root's")
+    if shutil.which("lintian") is None:
+        print("note: lintian is not installed; its rules were not tried")
+        return
+    found = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", package], capture_output=True, text=True,
+                           timeout=120)
+    check(found.returncode == 0 and not found.stdout.strip(), f"lintian: {found.stdout[:1000]}{found.stderr[:300]}")
+
+
 def main():
     global WORK
     with tempfile.TemporaryDirectory() as folder:
@@ -91,6 +122,7 @@ def main():
         markdown()
         pages()
         installed()
+        package()
     print(f"{len(FAILURES)} failures")
     return 1 if FAILURES else 0
 

@@ -57,6 +57,7 @@ struct Context {
   bool edits_lines = false;  // standard input and error are a terminal that a cursor moves on
   uint32_t columns = 80;     // width of the terminal
   std::string home{};        // FREEHOLD_HOME or the XDG data folder
+  std::string config{};      // the configuration file, which need not be there
   Lookup environment{};
 };
 
