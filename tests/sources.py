@@ -183,7 +183,7 @@ def faulty(self):
     if fault == "packed":
         return self.send_file(content, Content_Encoding="gzip")
     if fault == "shifted" and first > 2 << 20:
-        return self.send(206, content[first:last + 1], Content_Range=f"bytes {first + 1}-{last + 1}/{len(content)}", ETag='"1"')
+        return self.send(206, content[first:last + 1], Content_Range=f"bytes {first - 1}-{last - 1}/{len(content)}", ETag='"1"')
     if fault == "long" and first > 2 << 20:
         return self.send(206, content[first:last + 1] + b"more", Content_Range=span, ETag='"1"')
     if fault == "longer":  # without ranges: more than its own length said at first

@@ -92,17 +92,18 @@ TEST(RemotePullTest, PassingFailuresAreTriedAgainAndLastingOnesKeepWhatIsThere) 
 }
 
 TEST(RemotePullTest, AFileThatChangedBetweenRunsIsFetchedAnew) {
-  Rig rig;
-  rig.disk.set_capacity(60'000);  // ends in the middle
-  EXPECT_FALSE(rig.pull().ok());
-  rig.disk.set_capacity(UINT64_MAX);
-  rig.server.put("/file", rig.content);  // another version of the same bytes
-  EXPECT_EQ(MUST(rig.pull()).parts_resumed, 0u);
-  rig.store().remove("tiny-q4").value();
-  const std::string other = make_model(150'000, 9);
-  rig.server.put("/file", other);
-  MUST(rig.pull());
-  rig.expect_whole(other);
+  for (const bool same_bytes : {true, false}) {
+    Rig rig;
+    rig.server.fail(
+        {.operation = io::DiskOperation::kRead, .error = EIO, .skip = 2, .times = 1'000});
+    EXPECT_FALSE(rig.pull().ok());  // ends in the middle, with parts kept
+    rig.server.clear_faults();
+    const std::string now = same_bytes ? rig.content : make_model(150'000, 9);
+    rig.server.put("/file", now);  // another version
+    EXPECT_EQ(MUST(rig.pull()).parts_resumed, 0u);
+    rig.expect_whole(now);
+    EXPECT_NE(rig.notes.back().find("starting anew"), std::string::npos);
+  }
 }
 
 TEST(RemotePullTest, APowerLossAtAnyChangeLeavesTheOldOrTheNew) {
@@ -187,7 +188,7 @@ TEST(RemotePullTest, TheCatalogueAsksThePublisherFirstAndOthersWhereItCannot) {
 TEST(RemotePullTest, WhatWasKeptCanBeThrownAway) {
   Rig rig;
   EXPECT_EQ(rig.store().discard_pull(kAddress).error().code, ErrorCode::kNotFound);
-  rig.disk.set_capacity(60'000);
+  rig.server.fail({.operation = io::DiskOperation::kRead, .error = EIO, .skip = 2, .times = 1'000});
   EXPECT_FALSE(rig.pull().ok());
   rig.store().discard_pull(kAddress).value();
   EXPECT_EQ(rig.store().discard_pull(kAddress).error().code, ErrorCode::kNotFound);
