@@ -56,6 +56,11 @@ bool is_host(std::string_view text) {
   return port.ok() && *port >= 1 && *port <= 65535;
 }
 
+/// Whether the part before the first '/' is meant as a host and not as a folder.
+bool looks_like_host(std::string_view text) {
+  return text == "localhost" || text.find_first_of(".:") != std::string_view::npos;
+}
+
 template <size_t N>
 bool is_one_of(std::string_view text, const std::string_view (&list)[N]) {
   return std::find(std::begin(list), std::end(list), text) != std::end(list);
@@ -181,7 +186,9 @@ Result<Reference> parse_registry(std::string_view text, std::string_view whole) 
       reference.repository = fmt::format("library/{}", text);
   }
   if (reference.tag.empty() && reference.digest.empty()) reference.tag = kDefaultTag;
-  reference.text = fmt::format("{}/{}", shown_host, reference.repository);
+  // Without its scheme a short host would read as a folder, a hub's as a repository of the hub.
+  const bool plain = looks_like_host(shown_host) && !is_one_of(shown_host, kHubHosts);
+  reference.text = fmt::format("{}{}/{}", plain ? "" : "oci://", shown_host, reference.repository);
   if (!reference.tag.empty()) reference.text += ":" + reference.tag;
   if (!reference.digest.empty()) reference.text += "@" + reference.digest;
   return reference;
@@ -220,8 +227,7 @@ Result<std::optional<Reference>> parse_reference(std::string_view text) {
   if (is_one_of(first, kHubHosts)) {
     return std::optional<Reference>(TRY(parse_hub(text.substr(slash + 1), text)));
   }
-  const bool host = first == "localhost" || first.find_first_of(".:") != std::string_view::npos;
-  if (!host) return std::optional<Reference>();
+  if (!looks_like_host(first)) return std::optional<Reference>();
   return std::optional<Reference>(TRY(parse_registry(text, text)));
 }
 

@@ -50,6 +50,10 @@ TEST(ReferenceTest, Registries) {
   EXPECT_EQ(parse("localhost/a").tag, "latest");
   EXPECT_EQ(parse("oci://server/a@" + digest).digest, digest);
   EXPECT_EQ(parse("oci://server/a@" + digest).tag, "");
+  EXPECT_EQ(parse("oci://server/a").text, "oci://server/a:latest");
+  EXPECT_EQ(parse("oci://server/a").host, "server");
+  EXPECT_EQ(parse("oci://hf.co/a/b").text, "oci://hf.co/a/b:latest");
+  EXPECT_EQ(parse("oci://server.org/a").text, "server.org/a:latest");
   EXPECT_EQ(parse("ollama.com/smollm2:135m").text, "registry.ollama.ai/library/smollm2:135m");
   EXPECT_EQ(parse("ollama.com/someone/x").text, "registry.ollama.ai/someone/x:latest");
 }

@@ -104,8 +104,9 @@ class RegistrySession {
     }
     if (head.status == 404) {
       return {ErrorCode::kNotFound,
-              fmt::format("{} has no {}", reference_.host,
-                          reference_.text.substr(reference_.text.find('/') + 1)),
+              fmt::format("{} has no {}{}{}", reference_.host, reference_.repository,
+                          reference_.digest.empty() ? ":" : "@",
+                          reference_.digest.empty() ? reference_.tag : reference_.digest),
               "check its name and tag"};
     }
     return io::status_error(address, head);
