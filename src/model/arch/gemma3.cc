@@ -39,46 +39,16 @@ Result<HyperParameters> read(const GgufModel& file) {
   local.freq_base = reader.number_or("rope.freq_base_swa", 1.0, 1e12, kLocalBase);
   p.rope.push_back(local);
   const uint32_t window = reader.integer("attention.sliding_window", 1, Limits::kContextMax);
-  const uint32_t pattern =
-      reader.integer_or("attention.sliding_window_pattern", 1, Limits::kLayersMax, kPattern);
-  for (uint32_t layer = 0; layer < p.layers; ++layer) {
-    const bool global = layer % pattern == pattern - 1;
-    p.layer_kinds[layer] = global ? LayerKind{0, kGlobalRope} : LayerKind{window, kLocalRope};
-  }
+  read_windows(reader, p, window, kPattern);
+  for (LayerKind& kind : p.layer_kinds) kind.rope_set = kind.window == 0 ? kGlobalRope : kLocalRope;
   return reader.finish(std::move(p));
-}
-
-std::vector<WeightSpec> weights(const HyperParameters& parameters) {
-  std::vector<WeightSpec> specs;
-  add_embedding(specs, parameters);
-  for (uint32_t layer = 0; layer < parameters.layers; ++layer) {
-    add_layer_vector(specs, layer, "attn_norm.weight", parameters.width);
-    add_attention_weights(specs, parameters, layer);
-    add_layer_vector(specs, layer, "post_attention_norm.weight", parameters.width);
-    add_layer_vector(specs, layer, "ffn_norm.weight", parameters.width);
-    add_gated_mlp_weights(specs, parameters, layer);
-    add_layer_vector(specs, layer, "post_ffw_norm.weight", parameters.width);
-  }
-  add_output(specs, parameters);
-  return specs;
-}
-
-void layer(LayerContext& context, const HyperParameters& parameters, uint32_t index) {
-  const float eps = parameters.norm_eps;
-  const Activation normed = context.norm(context.residual(), {"attn_norm.weight", eps});
-  const Activation attended = attention_block(context, parameters, index, normed);
-  context.add_to_residual(context.norm(attended, {"post_attention_norm.weight", eps}));
-  const Activation middle = context.norm(context.residual(), {"ffn_norm.weight", eps});
-  const Activation mlp = context.gated_mlp(
-      middle, {"ffn_gate.weight", "ffn_up.weight", "ffn_down.weight", parameters.gate});
-  context.add_to_residual(context.norm(mlp, {"post_ffw_norm.weight", eps}));
 }
 
 }  // namespace
 
 const Architecture& gemma3_architecture() {
-  static constexpr Architecture kArchitecture{kName,        read,  weights,
-                                              embed_tokens, layer, norm_and_logits};
+  static constexpr Architecture kArchitecture{
+      kName, read, both_norms_weights, embed_tokens, both_norms_layer, norm_and_logits};
   return kArchitecture;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/text.h"
@@ -24,6 +25,14 @@ std::string HyperParameterReader::full(std::string_view key) const {
 
 bool HyperParameterReader::has(std::string_view key) const {
   return file_.metadata().contains(full(key));
+}
+
+std::optional<uint64_t> HyperParameterReader::array_size(std::string_view key) const {
+  return file_.metadata().array_size(full(key));
+}
+
+std::optional<std::vector<int64_t>> HyperParameterReader::integers(std::string_view key) const {
+  return file_.metadata().find_integers(full(key));
 }
 
 bool HyperParameterReader::has_tensor(std::string_view name) const {
@@ -110,6 +119,15 @@ std::string_view HyperParameterReader::string_or(std::string_view key, std::stri
   return file_.metadata().find_string(full(key)).value_or(otherwise);
 }
 
+bool HyperParameterReader::boolean_or(std::string_view key, bool otherwise) {
+  const std::string name = full(key);
+  if (!file_.metadata().contains(name)) return otherwise;
+  const auto value = file_.metadata().find_bool(name);
+  if (!value)
+    fail(fmt::format("'{}' is {}, not true or false", name, file_.metadata().describe(name)));
+  return value.value_or(otherwise);
+}
+
 Result<HyperParameters> HyperParameterReader::finish(HyperParameters parameters) {
   if (parameters.experts == 0 && integer_or("expert_count", 0, 65536, 0) > 0) {
     refuse(
@@ -157,7 +175,7 @@ ops::RopeScaling read_rope(HyperParameterReader& reader, uint32_t key_dim, uint3
 
 }  // namespace
 
-HyperParameters read_common(HyperParameterReader& reader) {
+HyperParameters read_common(HyperParameterReader& reader, const CommonKeys& keys) {
   using Limits = HyperParameterLimits;
   HyperParameters out;
   out.layers = reader.integer("block_count", 1, Limits::kLayersMax);
@@ -173,7 +191,7 @@ HyperParameters read_common(HyperParameterReader& reader) {
                  "the head dimension is not an even number from 2 to 1024");
   out.ffn_width = reader.integer("feed_forward_length", 1, Limits::kFfnMax);
   out.context_trained = reader.integer("context_length", 1, Limits::kContextMax);
-  out.norm_eps = static_cast<float>(reader.number("attention.layer_norm_rms_epsilon", 0.0, 1.0));
+  out.norm_eps = static_cast<float>(reader.number(keys.norm_eps, 0.0, 1.0));
   out.attention_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(out.key_dim)));
   static constexpr std::string_view kUnread[] = {"logit_scale",
                                                  "residual_scale",
@@ -184,7 +202,11 @@ HyperParameters read_common(HyperParameterReader& reader) {
                                                  "attn_logit_softcapping",
                                                  "rope.scaling.yarn_ext_factor",
                                                  "use_parallel_residual"};
-  reader.refuse_keys(kUnread);
+  for (const std::string_view key : kUnread) {
+    if (std::find(keys.own.begin(), keys.own.end(), key) == keys.own.end()) {
+      reader.refuse_keys({&key, 1});
+    }
+  }
 
   const TensorInfo* embedding = reader.file().find("token_embd.weight");
   if (embedding == nullptr) {
@@ -204,6 +226,36 @@ HyperParameters read_common(HyperParameterReader& reader) {
   out.rope.push_back(read_rope(reader, out.key_dim, out.context_trained));
   out.layer_kinds.assign(out.layers, LayerKind{});
   return out;
+}
+
+void read_windows(HyperParameterReader& reader, HyperParameters& parameters, uint32_t window,
+                  uint32_t pattern) {
+  constexpr std::string_view kKey = "attention.sliding_window_pattern";
+  if (const auto count = reader.array_size(kKey); count.has_value()) {
+    // A list may be as long as the file: its length is checked before it is read.
+    const auto list = *count == parameters.layers ? reader.integers(kKey) : std::nullopt;
+    if (!list) {
+      reader.fail(fmt::format("'{}' has {} entries and not one for each of {} layers", kKey, *count,
+                              parameters.layers));
+      return;
+    }
+    for (uint32_t layer = 0; layer < parameters.layers; ++layer) {
+      parameters.layer_kinds[layer].window = (*list)[layer] != 0 ? window : 0;
+    }
+    return;
+  }
+  const uint32_t n = reader.integer_or(kKey, 0, HyperParameterLimits::kLayersMax, pattern);
+  for (uint32_t layer = 0; layer < parameters.layers; ++layer) {
+    const bool global = n != 0 && layer % n == n - 1;
+    parameters.layer_kinds[layer].window = global ? 0 : window;
+  }
+}
+
+void refuse_second_rope_base(HyperParameterReader& reader, const HyperParameters& parameters) {
+  const double base = parameters.rope[0].freq_base;
+  if (reader.number_or("rope.freq_base_swa", 1.0, 1e12, base) != base) {
+    reader.refuse("a RoPE base of the sliding-window layers' own is not there yet");
+  }
 }
 
 void read_experts(HyperParameterReader& reader, HyperParameters& parameters) {

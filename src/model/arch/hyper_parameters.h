@@ -22,6 +22,7 @@ struct LayerKind {
   uint32_t window =
       0;  ///< Sliding window in positions, the column itself included; 0: sees everything.
   uint32_t rope_set = 0;  ///< Index into HyperParameters::rope.
+  bool rope = true;       ///< Whether q and k are turned at all.
 };
 
 struct HyperParameters {
@@ -47,10 +48,17 @@ struct HyperParameters {
   float attention_scale = 0;     // formed in binary64, rounded once
   float attention_soft_cap = 0;  // 0: none
   float embedding_scale = 1;
-  float logit_soft_cap = 0;       // 0: none
-  bool qkv_bias = false;          // the file has biases for q, k and v
-  bool output_bias = false;       // … for the attention output
-  bool head_norms = false;        // q and k are normed per head before RoPE
+  float residual_scale = 1;    // of what a block adds to the residual stream
+  float logit_scale = 1;       // one multiplication, whatever the file's key divides by
+  float logit_soft_cap = 0;    // 0: none
+  bool qkv_bias = false;       // the file has biases for q, k and v
+  bool output_bias = false;    // … for the attention output
+  bool head_norms = false;     // q and k are normed per head before RoPE
+  bool whole_norms = false;    // … over all heads together
+  bool fused_qkv = false;      // one matrix for q, k and v
+  bool fused_gate_up = false;  // one matrix for gate and up
+  bool centred_norms = false;  // LayerNorm in place of RMSNorm
+  std::string_view mlp_norm = "ffn_norm.weight";  // the norm before the MLP
   std::string_view rope_factors;  // tensor with one factor per pair for set 0; empty: none
   bool tied_output = false;       // the embedding is also the output matrix
 
@@ -83,8 +91,13 @@ class HyperParameterReader {
   double number(std::string_view key, double low, double high);
   double number_or(std::string_view key, double low, double high, double otherwise);
   std::string_view string_or(std::string_view key, std::string_view otherwise);
+  bool boolean_or(std::string_view key, bool otherwise);
   bool has(std::string_view key) const;
   bool has_tensor(std::string_view name) const;
+  /// Entries of a list, and a list of whole numbers or booleans; nothing where the key is no such
+  /// list.
+  std::optional<uint64_t> array_size(std::string_view key) const;
+  std::optional<std::vector<int64_t>> integers(std::string_view key) const;
   const GgufModel& file() const { return file_; }
 
   /// Records a failure of a cross-check; `message` names the keys and the numbers.
@@ -103,9 +116,26 @@ class HyperParameterReader {
   std::optional<Error> failure_;
 };
 
+/// Where an architecture's files differ from llama's in the keys that read_common() reads.
+struct CommonKeys {
+  std::string_view norm_eps = "attention.layer_norm_rms_epsilon";
+  /// Keys that would change the arithmetic and that the architecture reads itself; all others of
+  /// that sort are refused.
+  std::span<const std::string_view> own{};
+};
+
 /// What the llama family's files share: sizes, heads, norm, RoPE with its scaling, vocabulary, tied
 /// output. One rope set, no windows. Cross-checked against each other, not yet against shapes.
-HyperParameters read_common(HyperParameterReader& reader);
+HyperParameters read_common(HyperParameterReader& reader, const CommonKeys& keys = {});
+
+/// Gives every layer but the global ones the window `window`. Global is what the file's list of
+/// booleans in attention.sliding_window_pattern says is not local, or every n-th layer (n - 1, 2n -
+/// 1, …), n being that key's number or else `pattern`; 0: none.
+void read_windows(HyperParameterReader& reader, HyperParameters& parameters, uint32_t window,
+                  uint32_t pattern);
+
+/// For architectures with one RoPE set: refuses a rope.freq_base_swa unlike rope.freq_base.
+void refuse_second_rope_base(HyperParameterReader& reader, const HyperParameters& parameters);
 
 /// How many experts a layer has, how many a column uses and how wide one is.
 void read_experts(HyperParameterReader& reader, HyperParameters& parameters);

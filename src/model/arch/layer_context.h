@@ -25,13 +25,15 @@ using WeightName = std::string_view;
 struct NormSpec {
   WeightName weight;
   float eps = 0;
+  bool centred = false;  // LayerNorm without a bias in place of RMSNorm
 };
 
-/// Three projections of one input, each with an optional bias, an optional norm per head, and RoPE.
+/// Three projections of one input, each with an optional bias, an optional norm, and RoPE.
 struct QkvSpec {
-  WeightName query{}, key{}, value{};
+  WeightName query{}, key{}, value{};  // no key and value: query has the rows of all three in turn
   WeightName query_bias{}, key_bias{}, value_bias{};
   WeightName query_norm{}, key_norm{};  // per head, before RoPE
+  bool norm_whole = false;              // … over all heads together
   float norm_eps = 0;
   bool rope = true;
   uint32_t rope_set = 0;
@@ -49,7 +51,7 @@ struct AttentionSpec {
 
 /// down(act(gate x) * (up x))
 struct GatedMlpSpec {
-  WeightName gate, up, down;
+  WeightName gate, up, down;  // no gate: up has the gate's rows, then its own
   ops::GateActivation activation = ops::GateActivation::kSilu;
 };
 
@@ -60,6 +62,13 @@ struct ExpertsSpec {
   uint32_t used = 0;
   bool normalised = true;  // the softmax is over those used, not over all
   ops::GateActivation activation = ops::GateActivation::kSilu;
+};
+
+/// soft_cap(scale * (weight x))
+struct LogitsSpec {
+  WeightName weight;
+  float scale = 1;
+  float soft_cap = 0;  // 0: none
 };
 
 class LayerContext {
@@ -77,10 +86,10 @@ class LayerContext {
   virtual Activation linear(Activation x, WeightName weight, WeightName bias = {}) = 0;
   virtual Activation gated_mlp(Activation x, const GatedMlpSpec& spec) = 0;
   virtual Activation experts(Activation x, const ExpertsSpec& spec) = 0;
-  /// Residual stream = residual stream + x.
-  virtual void add_to_residual(Activation x) = 0;
-  /// Logits of the columns that want them: soft_cap(weight x).
-  virtual void logits(Activation x, WeightName weight, float soft_cap) = 0;
+  /// Residual stream = residual stream + scale * x; x is scaled in place.
+  virtual void add_to_residual(Activation x, float scale = 1) = 0;
+  /// Logits of the columns that want them.
+  virtual void logits(Activation x, const LogitsSpec& spec) = 0;
 };
 
 }  // namespace freehold::model

@@ -17,6 +17,12 @@ Result<HyperParameters> read(const GgufModel& file) {
   parameters.output_bias = reader.has_tensor("blk.0.attn_output.bias");
   if (reader.has_tensor("blk.0.ffn_gate.bias"))
     reader.refuse("feed-forward biases are not there yet");
+  // Mistral 7B v0.1 and Ministral 8B: a window on every layer, or on those that the file names.
+  if (reader.has("attention.sliding_window")) {
+    read_windows(reader, parameters,
+                 reader.integer("attention.sliding_window", 0, HyperParameterLimits::kContextMax),
+                 0);
+  }
   if (reader.has_tensor("rope_freqs.weight")) parameters.rope_factors = "rope_freqs.weight";
   return reader.finish(std::move(parameters));
 }

@@ -29,6 +29,11 @@ Activation RecordingContext::make(uint64_t width) {
   return {next_id_++, static_cast<uint32_t>(width)};
 }
 
+Activation RecordingContext::part(uint64_t width) {
+  activations_max_ = std::max(activations_max_, next_id_);
+  return {next_id_++, static_cast<uint32_t>(width)};
+}
+
 const WeightSpec* RecordingContext::use(WeightName name) {
   const std::string full = layer_ == WeightSpec::kNoLayer
                                ? std::string(name)
@@ -74,15 +79,33 @@ Activation RecordingContext::norm(Activation x, const NormSpec& spec) {
 }
 
 Qkv RecordingContext::qkv(Activation x, const QkvSpec& spec) {
-  const uint64_t query_rows = use_matrix(spec.query, x);
-  const uint64_t key_rows = use_matrix(spec.key, x);
-  const uint64_t value_rows = use_matrix(spec.value, x);
+  const HyperParameters& p = parameters_;
+  const bool fused = spec.key.empty();
+  const uint64_t all_rows = use_matrix(spec.query, x);
+  uint64_t query_rows = all_rows;
+  uint64_t key_rows = 0;
+  uint64_t value_rows = 0;
+  if (fused) {
+    query_rows = uint64_t{p.heads} * p.key_dim;
+    key_rows = uint64_t{p.kv_heads} * p.key_dim;
+    value_rows = uint64_t{p.kv_heads} * p.value_dim;
+    if (all_rows != query_rows + key_rows + value_rows) {
+      note(fmt::format("'{}' has not the rows of q, k and v", spec.query));
+    }
+  } else {
+    key_rows = use_matrix(spec.key, x);
+    value_rows = use_matrix(spec.value, x);
+  }
   use_vector(spec.query_bias, query_rows);
   use_vector(spec.key_bias, key_rows);
   use_vector(spec.value_bias, value_rows);
-  use_vector(spec.query_norm, parameters_.key_dim);
-  use_vector(spec.key_norm, parameters_.key_dim);
+  use_vector(spec.query_norm, spec.norm_whole ? query_rows : p.key_dim);
+  use_vector(spec.key_norm, spec.norm_whole ? key_rows : p.key_dim);
   if (spec.rope && spec.rope_set >= parameters_.rope.size()) note("RoPE set out of range");
+  if (fused) {
+    make(all_rows);
+    return {part(query_rows), part(key_rows), part(value_rows)};
+  }
   return {make(query_rows), make(key_rows), make(value_rows)};
 }
 
@@ -102,6 +125,14 @@ Activation RecordingContext::linear(Activation x, WeightName weight, WeightName 
 }
 
 Activation RecordingContext::gated_mlp(Activation x, const GatedMlpSpec& spec) {
+  if (spec.gate.empty()) {
+    const uint64_t rows = use_matrix(spec.up, x);
+    if (rows % 2 != 0) note(fmt::format("'{}' has not the rows of gate and up", spec.up));
+    make(rows);
+    const Activation gate = part(rows / 2);
+    part(rows / 2);
+    return make(use_matrix(spec.down, gate));
+  }
   const uint64_t gate_rows = use_matrix(spec.gate, x);
   const uint64_t up_rows = use_matrix(spec.up, x);
   if (gate_rows != up_rows) note("gate and up have different numbers of rows");
@@ -129,12 +160,12 @@ Activation RecordingContext::experts(Activation x, const ExpertsSpec& spec) {
   return make(x.width);
 }
 
-void RecordingContext::add_to_residual(Activation x) {
+void RecordingContext::add_to_residual(Activation x, float) {
   if (x.width != parameters_.width) note("what is added to the residual stream is not its width");
 }
 
-void RecordingContext::logits(Activation x, WeightName weight, float) {
-  if (use_matrix(weight, x) != parameters_.vocabulary) note("logits are not one per token");
+void RecordingContext::logits(Activation x, const LogitsSpec& spec) {
+  if (use_matrix(spec.weight, x) != parameters_.vocabulary) note("logits are not one per token");
 }
 
 Result<DryRun> dry_run(const Architecture& architecture, const HyperParameters& parameters) {

@@ -29,8 +29,8 @@ class RecordingContext final : public LayerContext {
   Activation linear(Activation x, WeightName weight, WeightName bias) override;
   Activation gated_mlp(Activation x, const GatedMlpSpec& spec) override;
   Activation experts(Activation x, const ExpertsSpec& spec) override;
-  void add_to_residual(Activation x) override;
-  void logits(Activation x, WeightName weight, float soft_cap) override;
+  void add_to_residual(Activation x, float scale) override;
+  void logits(Activation x, const LogitsSpec& spec) override;
 
   /// Weights in the order they were first asked for.
   const std::vector<std::string>& used() const { return used_; }
@@ -43,6 +43,8 @@ class RecordingContext final : public LayerContext {
 
  private:
   Activation make(uint64_t width);
+  /// A part of an activation's columns: no memory of its own.
+  Activation part(uint64_t width);
   /// Rows of a matrix whose width must be x's.
   uint64_t use_matrix(WeightName name, Activation x);
   void use_vector(WeightName name, uint64_t width);

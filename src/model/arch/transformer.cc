@@ -24,17 +24,21 @@ void add_attention_weights(std::vector<WeightSpec>& specs, const HyperParameters
   const uint32_t query_rows = p.heads * p.key_dim;
   const uint32_t key_rows = p.kv_heads * p.key_dim;
   const uint32_t value_rows = p.kv_heads * p.value_dim;
-  add_layer_matrix(specs, layer, "attn_q.weight", query_rows, p.width);
-  add_layer_matrix(specs, layer, "attn_k.weight", key_rows, p.width);
-  add_layer_matrix(specs, layer, "attn_v.weight", value_rows, p.width);
+  if (p.fused_qkv) {
+    add_layer_matrix(specs, layer, "attn_qkv.weight", query_rows + key_rows + value_rows, p.width);
+  } else {
+    add_layer_matrix(specs, layer, "attn_q.weight", query_rows, p.width);
+    add_layer_matrix(specs, layer, "attn_k.weight", key_rows, p.width);
+    add_layer_matrix(specs, layer, "attn_v.weight", value_rows, p.width);
+  }
   if (p.qkv_bias) {
     add_layer_vector(specs, layer, "attn_q.bias", query_rows);
     add_layer_vector(specs, layer, "attn_k.bias", key_rows);
     add_layer_vector(specs, layer, "attn_v.bias", value_rows);
   }
-  if (p.head_norms) {
-    add_layer_vector(specs, layer, "attn_q_norm.weight", p.key_dim);
-    add_layer_vector(specs, layer, "attn_k_norm.weight", p.key_dim);
+  if (p.head_norms || p.whole_norms) {
+    add_layer_vector(specs, layer, "attn_q_norm.weight", p.whole_norms ? query_rows : p.key_dim);
+    add_layer_vector(specs, layer, "attn_k_norm.weight", p.whole_norms ? key_rows : p.key_dim);
   }
   add_layer_matrix(specs, layer, "attn_output.weight", p.width, p.heads * p.value_dim);
   if (p.output_bias) add_layer_vector(specs, layer, "attn_output.bias", p.width);
@@ -42,9 +46,10 @@ void add_attention_weights(std::vector<WeightSpec>& specs, const HyperParameters
 
 void add_gated_mlp_weights(std::vector<WeightSpec>& specs, const HyperParameters& parameters,
                            uint32_t layer) {
-  add_layer_matrix(specs, layer, "ffn_gate.weight", parameters.ffn_width, parameters.width);
-  add_layer_matrix(specs, layer, "ffn_up.weight", parameters.ffn_width, parameters.width);
-  add_layer_matrix(specs, layer, "ffn_down.weight", parameters.width, parameters.ffn_width);
+  const HyperParameters& p = parameters;
+  if (!p.fused_gate_up) add_layer_matrix(specs, layer, "ffn_gate.weight", p.ffn_width, p.width);
+  add_layer_matrix(specs, layer, "ffn_up.weight", p.ffn_width * (p.fused_gate_up ? 2 : 1), p.width);
+  add_layer_matrix(specs, layer, "ffn_down.weight", p.width, p.ffn_width);
 }
 
 void add_expert_weights(std::vector<WeightSpec>& specs, const HyperParameters& parameters,
@@ -87,7 +92,7 @@ std::vector<WeightSpec> pre_norm_weights(const HyperParameters& parameters) {
   for (uint32_t layer = 0; layer < parameters.layers; ++layer) {
     add_layer_vector(specs, layer, "attn_norm.weight", parameters.width);
     add_attention_weights(specs, parameters, layer);
-    add_layer_vector(specs, layer, "ffn_norm.weight", parameters.width);
+    add_layer_vector(specs, layer, parameters.mlp_norm, parameters.width);
     if (parameters.experts > 0) {
       add_expert_weights(specs, parameters, layer);
     } else {
@@ -111,11 +116,17 @@ Activation attention_block(LayerContext& context, const HyperParameters& paramet
     spec.key_bias = "attn_k.bias";
     spec.value_bias = "attn_v.bias";
   }
-  if (parameters.head_norms) {
+  if (parameters.fused_qkv) {
+    spec.query = "attn_qkv.weight";
+    spec.key = spec.value = {};
+  }
+  if (parameters.head_norms || parameters.whole_norms) {
     spec.query_norm = "attn_q_norm.weight";
     spec.key_norm = "attn_k_norm.weight";
   }
   spec.norm_eps = parameters.norm_eps;
+  spec.norm_whole = parameters.whole_norms;
+  spec.rope = kind.rope;
   spec.rope_set = kind.rope_set;
   const Qkv qkv = context.qkv(normed, spec);
   const Activation mixed = context.attention(
@@ -124,12 +135,18 @@ Activation attention_block(LayerContext& context, const HyperParameters& paramet
                         parameters.output_bias ? WeightName("attn_output.bias") : WeightName());
 }
 
+Activation mlp_block(LayerContext& context, const HyperParameters& parameters, Activation normed) {
+  const WeightName gate = parameters.fused_gate_up ? WeightName() : WeightName("ffn_gate.weight");
+  return context.gated_mlp(normed, {gate, "ffn_up.weight", "ffn_down.weight", parameters.gate});
+}
+
 void pre_norm_layer(LayerContext& context, const HyperParameters& parameters, uint32_t layer) {
   const Activation normed =
       context.norm(context.residual(), {"attn_norm.weight", parameters.norm_eps});
-  context.add_to_residual(attention_block(context, parameters, layer, normed));
+  context.add_to_residual(attention_block(context, parameters, layer, normed),
+                          parameters.residual_scale);
   const Activation middle =
-      context.norm(context.residual(), {"ffn_norm.weight", parameters.norm_eps});
+      context.norm(context.residual(), {parameters.mlp_norm, parameters.norm_eps});
   if (parameters.experts > 0) {
     context.add_to_residual(context.experts(
         middle, {"ffn_gate_inp.weight", "ffn_gate_exps.weight", "ffn_up_exps.weight",
@@ -137,15 +154,61 @@ void pre_norm_layer(LayerContext& context, const HyperParameters& parameters, ui
                  parameters.gate}));
     return;
   }
-  context.add_to_residual(context.gated_mlp(
-      middle, {"ffn_gate.weight", "ffn_up.weight", "ffn_down.weight", parameters.gate}));
+  context.add_to_residual(mlp_block(context, parameters, middle), parameters.residual_scale);
+}
+
+std::vector<WeightSpec> both_norms_weights(const HyperParameters& parameters) {
+  std::vector<WeightSpec> specs;
+  add_embedding(specs, parameters);
+  for (uint32_t layer = 0; layer < parameters.layers; ++layer) {
+    add_layer_vector(specs, layer, "attn_norm.weight", parameters.width);
+    add_attention_weights(specs, parameters, layer);
+    add_layer_vector(specs, layer, "post_attention_norm.weight", parameters.width);
+    add_layer_vector(specs, layer, "ffn_norm.weight", parameters.width);
+    add_gated_mlp_weights(specs, parameters, layer);
+    add_layer_vector(specs, layer, "post_ffw_norm.weight", parameters.width);
+  }
+  add_output(specs, parameters);
+  return specs;
+}
+
+void both_norms_layer(LayerContext& context, const HyperParameters& parameters, uint32_t layer) {
+  const float eps = parameters.norm_eps;
+  const Activation normed = context.norm(context.residual(), {"attn_norm.weight", eps});
+  const Activation attended = attention_block(context, parameters, layer, normed);
+  context.add_to_residual(context.norm(attended, {"post_attention_norm.weight", eps}));
+  const Activation middle = context.norm(context.residual(), {"ffn_norm.weight", eps});
+  const Activation mlp = mlp_block(context, parameters, middle);
+  context.add_to_residual(context.norm(mlp, {"post_ffw_norm.weight", eps}));
+}
+
+std::vector<WeightSpec> post_norm_weights(const HyperParameters& parameters) {
+  std::vector<WeightSpec> specs;
+  add_embedding(specs, parameters);
+  add_rope_factors(specs, parameters);
+  for (uint32_t layer = 0; layer < parameters.layers; ++layer) {
+    add_attention_weights(specs, parameters, layer);
+    add_layer_vector(specs, layer, "post_attention_norm.weight", parameters.width);
+    add_gated_mlp_weights(specs, parameters, layer);
+    add_layer_vector(specs, layer, "post_ffw_norm.weight", parameters.width);
+  }
+  add_output(specs, parameters);
+  return specs;
+}
+
+void post_norm_layer(LayerContext& context, const HyperParameters& parameters, uint32_t layer) {
+  const float eps = parameters.norm_eps;
+  const Activation attended = attention_block(context, parameters, layer, context.residual());
+  context.add_to_residual(context.norm(attended, {"post_attention_norm.weight", eps}));
+  const Activation mlp = mlp_block(context, parameters, context.residual());
+  context.add_to_residual(context.norm(mlp, {"post_ffw_norm.weight", eps}));
 }
 
 void norm_and_logits(LayerContext& context, const HyperParameters& parameters) {
-  const Activation normed =
-      context.norm(context.residual(), {"output_norm.weight", parameters.norm_eps});
+  const Activation normed = context.norm(
+      context.residual(), {"output_norm.weight", parameters.norm_eps, parameters.centred_norms});
   const WeightName weight = parameters.tied_output ? "token_embd.weight" : "output.weight";
-  context.logits(normed, weight, parameters.logit_soft_cap);
+  context.logits(normed, {weight, parameters.logit_scale, parameters.logit_soft_cap});
 }
 
 }  // namespace freehold::model

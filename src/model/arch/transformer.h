@@ -33,13 +33,24 @@ void add_rope_factors(std::vector<WeightSpec>& specs, const HyperParameters& par
 /// and output.
 std::vector<WeightSpec> pre_norm_weights(const HyperParameters& parameters);
 
+/// The same with a norm behind each block too, before it joins the residual stream.
+std::vector<WeightSpec> both_norms_weights(const HyperParameters& parameters);
+/// The same with norms behind the blocks only.
+std::vector<WeightSpec> post_norm_weights(const HyperParameters& parameters);
+
 /// Residual stream = rows of token_embd.weight times the model's embedding scale.
 void embed_tokens(LayerContext& context, const HyperParameters& parameters);
 /// q, k, v, attention over this layer's cache, output projection.
 Activation attention_block(LayerContext& context, const HyperParameters& parameters, uint32_t layer,
                            Activation normed);
+/// The gated MLP.
+Activation mlp_block(LayerContext& context, const HyperParameters& parameters, Activation normed);
 /// The llama layer: norm, attention, residual, norm, gated MLP or experts, residual.
 void pre_norm_layer(LayerContext& context, const HyperParameters& parameters, uint32_t layer);
+/// norm, attention, norm, residual, norm, gated MLP, norm, residual.
+void both_norms_layer(LayerContext& context, const HyperParameters& parameters, uint32_t layer);
+/// attention, norm, residual, gated MLP, norm, residual.
+void post_norm_layer(LayerContext& context, const HyperParameters& parameters, uint32_t layer);
 /// output_norm, then the output matrix or the tied embedding.
 void norm_and_logits(LayerContext& context, const HyperParameters& parameters);
 

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "model/arch/recording_context.h"
 #include "ops/elementwise/elementwise.h"
+#include "ops/layer_norm/layer_norm.h"
 #include "ops/rms_norm/rms_norm.h"
 
 namespace freehold::runtime {
@@ -177,6 +178,13 @@ model::Activation Executor::make(size_t width) {
   return {next_id_++, static_cast<uint32_t>(width)};
 }
 
+model::Activation Executor::part(model::Activation whole, size_t first, size_t width) {
+  const Place all = place(whole);
+  CHECK(first + width <= all.width && next_id_ < places_.size());
+  places_[next_id_] = {all.data + first, width, all.stride};
+  return {next_id_++, static_cast<uint32_t>(width)};
+}
+
 void Executor::note_fault(size_t column, std::string_view where) {
   if (faulty_[column] != 0) return;
   faulty_[column] = 1;
@@ -220,8 +228,20 @@ model::Activation Executor::norm(model::Activation x, const model::NormSpec& spe
   const auto weight = options_.weights.vector(layer_, spec.weight);
   each_column(columns_, in.width, [&](size_t i, size_t) {
     bool finite = true;
-    ops_.rms_norm({column(in, i), in.stride, weight.data(), spec.eps, 1, in.width, column(out, i),
-                   out.stride, &finite});
+    if (spec.centred) {
+      finite = quant::all_finite(column(in, i), in.width);
+      ops_.layer_norm({.x = column(in, i),
+                       .x_stride = in.stride,
+                       .weight = weight.data(),
+                       .eps = spec.eps,
+                       .rows = 1,
+                       .width = in.width,
+                       .y = column(out, i),
+                       .y_stride = out.stride});
+    } else {
+      ops_.rms_norm({column(in, i), in.stride, weight.data(), spec.eps, 1, in.width, column(out, i),
+                     out.stride, &finite});
+    }
     if (!finite) fresh_faults_[i] = 1;
   });
   collect_faults(columns_, full_name(spec.weight));
@@ -387,23 +407,38 @@ model::Activation Executor::linear(model::Activation x, model::WeightName weight
   return y;
 }
 
-model::Qkv Executor::qkv(model::Activation x, const model::QkvSpec& spec) {
+model::Qkv Executor::project(model::Activation x, const model::QkvSpec& spec) {
   const model::HyperParameters& p = options_.parameters;
   const WeightStore& store = options_.weights;
   const MatrixWeights& query = store.matrix(layer_, spec.query);
+  forget_prepared();
+  if (spec.key.empty()) {
+    const model::Activation all = make(query.rows);
+    const Product product{&query, place(all)};
+    multiply(place(x), columns_, {&product, 1});
+    const size_t query_rows = size_t{p.heads} * p.key_dim;
+    const size_t key_rows = size_t{p.kv_heads} * p.key_dim;
+    return {part(all, 0, query_rows), part(all, query_rows, key_rows),
+            part(all, query_rows + key_rows, size_t{p.kv_heads} * p.value_dim)};
+  }
   const MatrixWeights& key = store.matrix(layer_, spec.key);
   const MatrixWeights& value = store.matrix(layer_, spec.value);
   const model::Qkv out{make(query.rows), make(key.rows), make(value.rows)};
   const std::array<Product, 3> products{Product{&query, place(out.query)},
                                         Product{&key, place(out.key)},
                                         Product{&value, place(out.value)}};
-  forget_prepared();
   multiply(place(x), columns_, products);
+  return out;
+}
+
+model::Qkv Executor::qkv(model::Activation x, const model::QkvSpec& spec) {
+  const model::HyperParameters& p = options_.parameters;
+  const model::Qkv out = project(x, spec);
   add_bias(place(out.query), columns_, spec.query_bias);
   add_bias(place(out.key), columns_, spec.key_bias);
   add_bias(place(out.value), columns_, spec.value_bias);
-  head_norm(place(out.query), p.heads, spec.query_norm, spec.norm_eps);
-  head_norm(place(out.key), p.kv_heads, spec.key_norm, spec.norm_eps);
+  head_norm(place(out.query), spec.norm_whole ? 1 : p.heads, spec.query_norm, spec.norm_eps);
+  head_norm(place(out.key), spec.norm_whole ? 1 : p.kv_heads, spec.key_norm, spec.norm_eps);
   if (spec.rope) {
     rotate(place(out.query), p.heads, spec.rope_set);
     rotate(place(out.key), p.kv_heads, spec.rope_set);
@@ -448,16 +483,26 @@ void Executor::fill_rope_tables() {
 
 model::Activation Executor::gated_mlp(model::Activation x, const model::GatedMlpSpec& spec) {
   const WeightStore& store = options_.weights;
-  const MatrixWeights& gate = store.matrix(layer_, spec.gate);
   const MatrixWeights& up = store.matrix(layer_, spec.up);
-  const Place gate_out = place(make(gate.rows));
-  const Place up_out = place(make(up.rows));
-  const std::array<Product, 2> products{Product{&gate, gate_out}, Product{&up, up_out}};
+  Place gate_out;
+  Place up_out;
   forget_prepared();
-  multiply(place(x), columns_, products);
-  each_column(columns_, gate.rows * 4, [&](size_t i, size_t) {
-    ops_.gated_unit(
-        {spec.activation, column(gate_out, i), column(up_out, i), gate.rows, column(gate_out, i)});
+  if (spec.gate.empty()) {
+    const model::Activation both = make(up.rows);
+    const Product product{&up, place(both)};
+    multiply(place(x), columns_, {&product, 1});
+    gate_out = place(part(both, 0, up.rows / 2));
+    up_out = place(part(both, up.rows / 2, up.rows / 2));
+  } else {
+    const MatrixWeights& gate = store.matrix(layer_, spec.gate);
+    gate_out = place(make(gate.rows));
+    up_out = place(make(up.rows));
+    const std::array<Product, 2> products{Product{&gate, gate_out}, Product{&up, up_out}};
+    multiply(place(x), columns_, products);
+  }
+  each_column(columns_, gate_out.width * 4, [&](size_t i, size_t) {
+    ops_.gated_unit({spec.activation, column(gate_out, i), column(up_out, i), gate_out.width,
+                     column(gate_out, i)});
   });
   const MatrixWeights& down = store.matrix(layer_, spec.down);
   const model::Activation y = make(down.rows);
@@ -467,9 +512,16 @@ model::Activation Executor::gated_mlp(model::Activation x, const model::GatedMlp
   return y;
 }
 
-void Executor::add_to_residual(model::Activation x) {
+void Executor::add_to_residual(model::Activation x, float scale) {
   const Place in = place(x);
   each_column(columns_, in.width, [&](size_t i, size_t) {
+    if (scale != 1.0f) {
+      ops_.elementwise({.kind = ops::ElementwiseKind::kScale,
+                        .x = column(in, i),
+                        .factor = scale,
+                        .count = in.width,
+                        .out = column(in, i)});
+    }
     ops_.elementwise({.kind = ops::ElementwiseKind::kAdd,
                       .x = column(at_.residual, i),
                       .y = column(in, i),
@@ -478,29 +530,36 @@ void Executor::add_to_residual(model::Activation x) {
   });
 }
 
-void Executor::logits(model::Activation x, model::WeightName weight, float soft_cap) {
+void Executor::logits(model::Activation x, const model::LogitsSpec& spec) {
   const Place in = place(x);
   const size_t rows = logits_columns_.size();
   for (size_t i = 0; i < rows; ++i) {
     std::copy_n(column(in, logits_columns_[i]), in.width, column(at_.gathered, i));
   }
-  const MatrixWeights& weights = options_.weights.matrix(layer_, weight);
+  const MatrixWeights& weights = options_.weights.matrix(layer_, spec.weight);
   const size_t vocabulary = weights.rows;
   const Product product{&weights, {at_.logits, vocabulary, vocabulary}};
   forget_prepared();
   multiply(at_.gathered, rows, {&product, 1});
   each_column(rows, vocabulary, [&](size_t i, size_t) {
     float* values = at_.logits + i * vocabulary;
-    if (soft_cap != 0) {
+    if (spec.scale != 1.0f) {
+      ops_.elementwise({.kind = ops::ElementwiseKind::kScale,
+                        .x = values,
+                        .factor = spec.scale,
+                        .count = vocabulary,
+                        .out = values});
+    }
+    if (spec.soft_cap != 0) {
       ops_.elementwise({.kind = ops::ElementwiseKind::kSoftCap,
                         .x = values,
-                        .factor = soft_cap,
+                        .factor = spec.soft_cap,
                         .count = vocabulary,
                         .out = values});
     }
     if (!quant::all_finite(values, vocabulary)) fresh_faults_[i] = 1;
   });
-  collect_faults(rows, weight);
+  collect_faults(rows, spec.weight);
   logits_rows_ = rows;
 }
 

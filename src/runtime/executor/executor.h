@@ -77,8 +77,8 @@ class Executor final : public model::LayerContext {
                            model::WeightName bias) override;
   model::Activation gated_mlp(model::Activation x, const model::GatedMlpSpec& spec) override;
   model::Activation experts(model::Activation x, const model::ExpertsSpec& spec) override;
-  void add_to_residual(model::Activation x) override;
-  void logits(model::Activation x, model::WeightName weight, float soft_cap) override;
+  void add_to_residual(model::Activation x, float scale) override;
+  void logits(model::Activation x, const model::LogitsSpec& spec) override;
 
   using Place = ActivationPlace;
   /// A matrix times an activation, to be computed beside others of the same input.
@@ -132,6 +132,8 @@ class Executor final : public model::LayerContext {
   Status begin_reading(Status begun);
   void enter(int32_t layer);
   model::Activation make(size_t width);
+  /// Columns' values from `first` on: no memory of its own.
+  model::Activation part(model::Activation whole, size_t first, size_t width);
   Place place(model::Activation x) const { return places_[x.id]; }
   float* column(const Place& place, size_t index) const {
     return place.data + index * place.stride;
@@ -152,6 +154,8 @@ class Executor final : public model::LayerContext {
   void compute(const ProductJob& job, size_t task, std::span<const std::byte> next);
   void add_bias(const Place& y, size_t columns, model::WeightName bias);
   void head_norm(const Place& x, uint32_t heads, model::WeightName weight, float eps);
+  /// q, k and v before biases, norms and RoPE.
+  model::Qkv project(model::Activation x, const model::QkvSpec& spec);
   void rotate(const Place& x, uint32_t heads, uint32_t rope_set);
   /// Chooses each column's experts and their weights; expert_uses_ is then in ascending experts.
   void route(const Place& logits, const model::ExpertsSpec& spec);
