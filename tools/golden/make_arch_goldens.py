@@ -14,6 +14,7 @@ Run on demand, never by the tests: needs PyPI torch, transformers, gguf, numpy.
 import argparse
 import contextlib
 import hashlib
+import importlib
 import json
 import os
 import sys
@@ -23,15 +24,19 @@ import numpy as np
 import torch
 import transformers
 from transformers import masking_utils, modeling_rope_utils
-from transformers.models.gemma3 import modeling_gemma3
-from transformers.models.llama import modeling_llama
-from transformers.models.qwen2 import modeling_qwen2
-from transformers.models.qwen3 import modeling_qwen3
-from transformers.models.qwen3_moe import modeling_qwen3_moe
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oracle"))
 import float64_forward  # noqa: E402
 
+# The architecture of a file -> that of transformers, where the two names differ, and the stem of its
+# classes. A variant may name another of the same files ("hf").
+HF = {"qwen3moe": "qwen3_moe", "gemma3": "gemma3"}
+HF_CLASSES = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "qwen3_moe": "Qwen3Moe",
+              "gemma3": "Gemma3", "gemma2": "Gemma2", "mistral": "Mistral", "smollm3": "SmolLM3",
+              "granite": "Granite", "olmo2": "Olmo2", "olmo3": "Olmo3", "exaone4": "Exaone4",
+              "glm4": "Glm4", "seed_oss": "SeedOss", "phi3": "Phi3", "cohere2": "Cohere2"}
+GEMMA = ("gemma2", "gemma3")  # whose norm weights are written plus one
+PERMUTED = ("llama", "smollm3", "granite")  # whose q and k rows are written as neighbours
 TOLERANCE = 1e-4  # Largest difference allowed, over the row's root mean square.
 VOCABULARY = 128
 
@@ -124,7 +129,108 @@ VARIANTS = {
                     rope_parameters=dict(
                         full_attention=dict(rope_type="default", rope_theta=1000000.0),
                         sliding_attention=dict(rope_type="default", rope_theta=10000.0)))),
+    "gemma2": dict(
+        arch="gemma2", seed=311, tokens=300,
+        why="windows of 16 on layers 0 and 2 of 4, both soft caps low enough to bend, two chunks",
+        config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=4,
+                    num_attention_heads=4, num_key_value_heads=2, head_dim=16, rms_norm_eps=1e-6,
+                    sliding_window=16, query_pre_attn_scalar=16, attn_logit_softcapping=1.5,
+                    final_logit_softcapping=0.25, rope_theta=10000.0)),
+    "gemma2_27b_shape": dict(
+        arch="gemma2", seed=312, tokens=32, f16=True, small_steps=True, embedding=0.1,
+        why="46 layers: the one size whose attention scale is 1/sqrt(width/heads); F16 matrices",
+        config=dict(hidden_size=16, intermediate_size=16, num_hidden_layers=46,
+                    num_attention_heads=4, num_key_value_heads=1, head_dim=8, rms_norm_eps=1e-6,
+                    sliding_window=16, query_pre_attn_scalar=4, attn_logit_softcapping=3.0,
+                    final_logit_softcapping=2.0, rope_theta=10000.0)),
+    "llama_window": dict(
+        arch="llama", hf="mistral", seed=106, tokens=300, why="Mistral's window of 24 on all layers",
+        config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+                    num_attention_heads=4, num_key_value_heads=2, head_dim=16, rms_norm_eps=1e-5,
+                    sliding_window=24, tie_word_embeddings=False, rope_theta=1000000.0)),
+    "smollm3": dict(
+        arch="smollm3", seed=321, tokens=64, why="five layers, the fourth without RoPE; separate output",
+        config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=5,
+                    num_attention_heads=4, num_key_value_heads=2, rms_norm_eps=1e-6,
+                    tie_word_embeddings=False, rope_theta=5000000.0)),
+    "granite": dict(
+        arch="granite", seed=331, tokens=64,
+        why="factors on embedding, residual, attention scores and logits; separate output",
+        config=dict(hidden_size=48, intermediate_size=64, num_hidden_layers=2,
+                    num_attention_heads=6, num_key_value_heads=2, rms_norm_eps=1e-5,
+                    embedding_multiplier=2.0, residual_multiplier=0.22,
+                    attention_multiplier=0.5, logits_scaling=8.0,
+                    tie_word_embeddings=False, rope_theta=10000.0)),
+    "olmo2": dict(
+        arch="olmo2", seed=341, tokens=64,
+        why="norms behind the blocks only, on q and k over all heads; separate output",
+        config=dict(hidden_size=64, intermediate_size=48, num_hidden_layers=2,
+                    num_attention_heads=4, num_key_value_heads=2, rms_norm_eps=1e-6,
+                    tie_word_embeddings=False, rope_theta=500000.0)),
+    "olmo2_windows": dict(
+        arch="olmo2", hf="olmo3", seed=342, tokens=300,
+        why="OLMo 3: windows of 16 on three of four layers, YaRN on the global one only",
+        config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=5,
+                    num_attention_heads=4, num_key_value_heads=2, rms_norm_eps=1e-6,
+                    sliding_window=16, tie_word_embeddings=False,
+                    rope_parameters=dict(
+                        full_attention=dict(rope_type="yarn", rope_theta=500000.0, factor=8.0,
+                                            original_max_position_embeddings=512),
+                        sliding_attention=dict(rope_type="default", rope_theta=500000.0)))),
+    "exaone4": dict(
+        arch="exaone4", seed=351, tokens=300,
+        why="windows of 16 on four of five layers, which alone are turned; norms on heads",
+        config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=5,
+                    num_attention_heads=4, num_key_value_heads=2, rms_norm_eps=1e-5,
+                    sliding_window=16, sliding_window_pattern=4, tie_word_embeddings=False,
+                    rope_theta=1000000.0)),
+    "exaone4_dense": dict(
+        arch="exaone4", seed=352, tokens=64,
+        why="no windows: every layer is turned, with Llama 3's frequency factors; tied output",
+        config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=4,
+                    num_attention_heads=2, num_key_value_heads=1, rms_norm_eps=1e-5,
+                    sliding_window=None, layer_types=["full_attention"] * 4, tie_word_embeddings=True,
+                    rope_theta=1000000.0,
+                    rope_scaling=dict(rope_type="llama3", factor=16.0, low_freq_factor=1.0,
+                                      high_freq_factor=4.0, original_max_position_embeddings=64))),
+    "glm4": dict(
+        arch="glm4", seed=361, tokens=64,
+        why="RoPE on half of every head, biases, norms on both sides, gate and up in one matrix",
+        config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+                    num_attention_heads=4, num_key_value_heads=2, head_dim=16, rms_norm_eps=1e-6,
+                    tie_word_embeddings=False, rope_theta=10000.0,
+                    rope_scaling=dict(partial_rotary_factor=0.5))),
+    "seed_oss": dict(
+        arch="seed_oss", seed=371, tokens=64,
+        why="biases on q, k, v; the MLP's norm under another name; head_dim not width/heads",
+        config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+                    num_attention_heads=4, num_key_value_heads=2, head_dim=16, rms_norm_eps=1e-6,
+                    tie_word_embeddings=False, rope_theta=10000000.0)),
+    "phi3": dict(
+        arch="phi3", seed=381, tokens=300,
+        why="q, k, v in one matrix, gate and up in one, a window of 24 on all layers",
+        config=dict(hidden_size=48, intermediate_size=40, num_hidden_layers=2,
+                    num_attention_heads=6, num_key_value_heads=2, rms_norm_eps=1e-5,
+                    sliding_window=24, original_max_position_embeddings=4096,
+                    tie_word_embeddings=False, rope_theta=10000.0)),
+    "cohere2": dict(
+        arch="cohere2", seed=391, tokens=300,
+        why="six layers, the fourth global and not turned; parallel block; logit factor; window 16",
+        config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=6,
+                    num_attention_heads=4, num_key_value_heads=2, layer_norm_eps=1e-5,
+                    sliding_window=16, logit_scale=0.25, rope_theta=50000.0)),
 }
+
+
+def hf_name(variant):
+    return variant.get("hf") or HF.get(variant["arch"], variant["arch"])
+
+
+def hf_modules():
+    """Every modelling module in use."""
+    return [importlib.import_module(f"transformers.models.{name}.modeling_{name}")
+            for name in HF_CLASSES]
+
 
 class Float64Torch:
     """Stands in for the `torch` name of a module so that its casts to f32 become casts to f64."""
@@ -139,7 +245,7 @@ class Float64Torch:
 @contextlib.contextmanager
 def everything_in_float64():
     """transformers casts norms, RoPE and softmax to f32 whatever the model's type; undo that."""
-    modules = [modeling_llama, modeling_qwen2, modeling_qwen3, modeling_qwen3_moe, modeling_gemma3, modeling_rope_utils, masking_utils]
+    modules = [*hf_modules(), modeling_rope_utils, masking_utils]
     saved = [m.torch for m in modules], torch.Tensor.float
     for m in modules:
         m.torch = Float64Torch(torch)
@@ -159,9 +265,10 @@ def hf_config(variant):
                     attn_implementation="eager", bos_token_id=1, eos_token_id=2, pad_token_id=0)
     if variant["arch"] == "gemma3":
         return transformers.Gemma3TextConfig(**settings)
-    theta, scaling = settings.pop("rope_theta"), settings.pop("rope_scaling", {})
-    settings["rope_parameters"] = dict(dict(rope_type="default"), rope_theta=theta, **scaling)
-    if variant["arch"] == "llama":
+    if "rope_parameters" not in settings:
+        theta, scaling = settings.pop("rope_theta"), settings.pop("rope_scaling", {})
+        settings["rope_parameters"] = {"rope_type": "default", "rope_theta": theta, **scaling}
+    if hf_name(variant) == "llama":
         return transformers.LlamaConfig(attention_bias=False, **settings)
     if variant["arch"] == "qwen3":
         return transformers.Qwen3Config(use_sliding_window=False, attention_bias=False, **settings)
@@ -169,14 +276,14 @@ def hf_config(variant):
         config = transformers.Qwen3MoeConfig(use_sliding_window=False, **settings)
         config._experts_implementation = "eager"
         return config
-    return transformers.Qwen2Config(use_sliding_window=False, **settings)
+    if variant["arch"] == "qwen2":
+        return transformers.Qwen2Config(use_sliding_window=False, **settings)
+    return getattr(transformers, HF_CLASSES[hf_name(variant)] + "Config")(**settings)
 
 
 def hf_model(config, dtype):
-    cls = {"llama": transformers.LlamaForCausalLM, "qwen2": transformers.Qwen2ForCausalLM,
-           "qwen3": transformers.Qwen3ForCausalLM, "qwen3_moe": transformers.Qwen3MoeForCausalLM,
-           "gemma3_text": transformers.Gemma3ForCausalLM}[config.model_type]
-    return cls(config).to(dtype).eval()
+    name = HF_CLASSES[config.model_type.removesuffix("_text")] + "ForCausalLM"
+    return getattr(transformers, name)(config).to(dtype).eval()
 
 
 def random_weights(model, variant):
@@ -185,7 +292,7 @@ def random_weights(model, variant):
     `small_steps` keeps 62 layers from amplifying f32 rounding beyond it.
     """
     rng = np.random.default_rng(variant["seed"])
-    gemma = variant["arch"] == "gemma3"
+    gemma = variant["arch"] in GEMMA
     weights = {}
     for name, tensor in sorted(model.state_dict().items()):
         shape = tuple(tensor.shape)
@@ -219,11 +326,15 @@ TENSOR_NAMES = {
     "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "self_attn.q_norm": "attn_q_norm",
     "self_attn.k_norm": "attn_k_norm", "mlp.gate": "ffn_gate_inp",
     "mlp.experts.gate": "ffn_gate_exps", "mlp.experts.up": "ffn_up_exps",
-    "mlp.experts.down": "ffn_down_exps"}
+    "mlp.experts.down": "ffn_down_exps", "self_attn.qkv_proj": "attn_qkv",
+    "mlp.gate_up_proj": "ffn_up"}
 TENSOR_NAMES_PLAIN = dict(TENSOR_NAMES, post_attention_layernorm="ffn_norm")
-TENSOR_NAMES_GEMMA3 = dict(TENSOR_NAMES, post_attention_layernorm="post_attention_norm",
-                           pre_feedforward_layernorm="ffn_norm",
-                           post_feedforward_layernorm="post_ffw_norm")
+TENSOR_NAMES_POST = dict(TENSOR_NAMES, post_attention_layernorm="post_attention_norm",
+                         pre_feedforward_layernorm="ffn_norm",
+                         post_feedforward_layernorm="post_ffw_norm")
+TENSOR_NAMES_GLM4 = dict(TENSOR_NAMES_PLAIN, post_self_attn_layernorm="post_attention_norm",
+                         post_mlp_layernorm="post_ffw_norm")
+POST_NORMS = ("gemma2", "gemma3", "olmo2", "exaone4", "seed_oss")
 
 
 def gguf_name(name, arch):
@@ -233,7 +344,9 @@ def gguf_name(name, arch):
         return whole
     _, _, layer, rest = name.split(".", 3)
     part, kind = rest.rsplit(".", 1)
-    names = TENSOR_NAMES_GEMMA3 if arch == "gemma3" else TENSOR_NAMES_PLAIN
+    names = TENSOR_NAMES_POST if arch in POST_NORMS else TENSOR_NAMES_PLAIN
+    if arch == "glm4":
+        names = TENSOR_NAMES_GLM4
     return f"blk.{layer}.{names[part]}.{kind}"
 
 
@@ -246,7 +359,8 @@ def interleave_rows(weight, heads):
 def llama3_factors(config):
     """rope_freqs.weight: divisors of the inverse frequencies."""
     p = config.rope_parameters
-    pair = np.arange(0, config.head_dim, 2, dtype=np.float32) / np.float32(config.head_dim)
+    dim = head_width(config)
+    pair = np.arange(0, dim, 2, dtype=np.float32) / np.float32(dim)
     wavelength = 2 * np.pi * np.power(np.float32(p["rope_theta"]), pair).astype(np.float64)
     context = p["original_max_position_embeddings"]
     low, high = p["low_freq_factor"], p["high_freq_factor"]
@@ -254,8 +368,12 @@ def llama3_factors(config):
     return (1.0 / ((1 - smooth) / p["factor"] + smooth)).astype(np.float32)
 
 
+def head_width(config):
+    return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+
+
 def write_keys(writer, arch, config):
-    head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    head_dim = head_width(config)
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
@@ -270,25 +388,50 @@ def write_keys(writer, arch, config):
         writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
         writer.add_rope_scaling_factor(rope["factor"])
         writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
-    writer.add_rope_freq_base(rope["rope_theta"])
+    if arch != "gemma2":
+        writer.add_rope_freq_base(rope["rope_theta"])
     if "sliding_attention" in config.rope_parameters:
-        writer.add_float32("gemma3.rope.freq_base_swa",
+        writer.add_float32(f"{arch}.rope.freq_base_swa",
                            config.rope_parameters["sliding_attention"]["rope_theta"])
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    if arch == "cohere2":
+        writer.add_layer_norm_eps(config.layer_norm_eps)
+    else:
+        writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     if arch == "qwen3moe":
         writer.add_expert_count(config.num_experts)
         writer.add_expert_used_count(config.num_experts_per_tok)
         writer.add_expert_feed_forward_length(config.moe_intermediate_size)
-    if arch != "qwen2":
+    if arch != "qwen2" and (arch in ("llama", "gemma3", "qwen3", "qwen3moe") or
+                            hasattr(config, "head_dim") and arch != "granite"):
         writer.add_key_length(head_dim)
         writer.add_value_length(head_dim)
     if arch == "gemma3":
         writer.add_sliding_window(config.sliding_window)
         if config.final_logit_softcapping:
             writer.add_final_logit_softcapping(config.final_logit_softcapping)
-    writer.add_vocab_size(config.vocab_size)
-    if arch == "llama":
+    if arch == "gemma2":
+        writer.add_attn_logit_softcapping(config.attn_logit_softcapping)
+        writer.add_final_logit_softcapping(config.final_logit_softcapping)
+    if arch == "granite":
+        writer.add_attention_scale(config.attention_multiplier)
+        writer.add_embedding_scale(config.embedding_multiplier)
+        writer.add_residual_scale(config.residual_multiplier)
+        writer.add_logit_scale(config.logits_scaling)
+    if arch == "cohere2":
+        writer.add_logit_scale(config.logit_scale)
+        writer.add_rope_scaling_type(gguf.RopeScalingType.NONE)
+    if arch == "phi3":
+        writer.add_rope_scaling_orig_ctx_len(config.original_max_position_embeddings)
+    if arch != "gemma3" and getattr(config, "sliding_window", None):
+        writer.add_sliding_window(config.sliding_window)
+        if arch in ("olmo2", "exaone4"):
+            writer.add_sliding_window_pattern([t == "sliding_attention" for t in config.layer_types])
+    if arch not in ("gemma2", "phi3", "olmo2", "seed_oss", "glm4"):
+        writer.add_vocab_size(config.vocab_size)
+    if arch in ("llama", "smollm3", "granite", "cohere2", "phi3"):
         writer.add_rope_dimension_count(head_dim)
+    if arch == "glm4":
+        writer.add_rope_dimension_count(head_dim // 2)
 
 
 def split_experts(weights):
@@ -313,17 +456,17 @@ def write_gguf(path, name, variant, config, weights):
                          else gguf.LlamaFileType.ALL_F32)
     write_keys(writer, arch, config)
     writer.add_tokenizer_model("none")  # The field's word for a file without a tokenizer.
-    if arch == "llama" and config.rope_parameters["rope_type"] == "llama3":
+    if config.rope_parameters.get("rope_type") == "llama3":
         writer.add_tensor("rope_freqs.weight", llama3_factors(config))
     for key, tensor in split_experts(weights).items():
         if key == "lm_head.weight" and config.tie_word_embeddings:
             continue
         value = tensor.numpy()
-        if arch == "llama" and "q_proj" in key:
+        if arch in PERMUTED and "q_proj" in key:
             value = interleave_rows(value, config.num_attention_heads)
-        elif arch == "llama" and "k_proj" in key:
+        elif arch in PERMUTED and "k_proj" in key:
             value = interleave_rows(value, config.num_key_value_heads)
-        if arch == "gemma3" and key.endswith("norm.weight"):
+        if arch in GEMMA and key.endswith("norm.weight"):
             value = value + np.float32(1)
         if variant.get("f16") and value.ndim == 2:
             value = value.astype(np.float16)
@@ -347,7 +490,7 @@ def reference(config, weights, tokens, variant):
             model = hf_model(config, torch.float64)
             # (1 + w) is formed in f32 by the converters, so the f64 run sees that rounding too.
             double = {k: v.double() for k, v in weights.items()}
-            if variant["arch"] == "gemma3":
+            if variant["arch"] in GEMMA:
                 for k in double:
                     if k.endswith("norm.weight"):
                         double[k] = (weights[k] + 1).double() - 1
@@ -373,8 +516,13 @@ def is_blind(arch, mutant, config):
     """Why this variant need not notice this mistake, or None."""
     rope = config.rope_parameters.get("full_attention", config.rope_parameters)
     width_per_head = config.hidden_size // config.num_attention_heads
-    head_dim = getattr(config, "head_dim", None) or width_per_head
-    has = {"rope_scaling_missing": rope["rope_type"] != "default",
+    head_dim = head_width(config)
+    windows = bool(getattr(config, "sliding_window", None))
+    has = {"window_plus_one": windows, "window_minus_one": windows, "window_missing": windows,
+           "pattern_starts_global": windows or arch == "smollm3",
+           "rope_everywhere": windows or arch == "smollm3",
+           "rotary_whole_head": arch == "glm4",
+           "rope_scaling_missing": rope["rope_type"] != "default",
            "rope_scaling_inverted": rope["rope_type"] != "default",
            "scaling_on_local_too": rope["rope_type"] != "default",
            "yarn_attention_factor_missing": rope["rope_type"] == "yarn",
@@ -383,7 +531,7 @@ def is_blind(arch, mutant, config):
            "output_is_embedding": not config.tie_word_embeddings,
            "gqa_modulo": 1 < config.num_key_value_heads < config.num_attention_heads,
            "value_head_modulo": 1 < config.num_key_value_heads < config.num_attention_heads}
-    if arch == "gemma3":
+    if arch in GEMMA:
         scalar = config.query_pre_attn_scalar
         has["softcap_missing"] = bool(config.final_logit_softcapping)
         has["scale_from_head_dim"] = head_dim != scalar

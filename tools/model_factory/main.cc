@@ -26,7 +26,8 @@ using freehold::factory::TokenizerKind;
 
 constexpr const char* kHelp =
     "usage: model_factory OUT.gguf [options]\n"
-    "  --arch NAME            llama, qwen2, qwen3, qwen3moe, gemma3\n"
+    "  --arch NAME            llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, smollm3,\n"
+    "                         granite, olmo2, exaone4, glm4, seed_oss, phi3, cohere2\n"
     "  --size BYTES           a plausible shape of that size (4G); instead of or before the next\n"
     "  --layers N --width N --heads N --kv-heads N --head-dim N --ffn N --vocab N --context N\n"
     "  --experts N --experts-used N --expert-ffn N\n"

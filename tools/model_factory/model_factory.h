@@ -42,13 +42,13 @@ struct FactoryOptions {
   std::string type = "Q4_K_M";
   TokenizerKind tokenizer = TokenizerKind::kNone;
   uint64_t seed = 1;
-  bool tied_output = false;       // logits from token_embd.weight; no output.weight
-  bool attention_biases = false;  // qwen2 has them whatever this says
+  bool tied_output = false;       // logits from token_embd.weight, as some always do
+  bool attention_biases = false;  // some architectures have them whatever this says
   float rope_base = 0;            // 0: the architecture's own
   RopeScaling rope_scaling = RopeScaling::kNone;
   float rope_factor = 4;
   uint32_t rope_original_context = 0;  // 0: context / rope_factor
-  uint32_t sliding_window = 512;       // gemma3
+  uint32_t sliding_window = 512;       // of architectures that have one
   uint32_t shards = 1;
   std::string name = "random";
 };

@@ -10,25 +10,76 @@ namespace freehold::factory {
 
 namespace {
 
+enum class Norms { kBefore, kBehind, kBoth, kOneBefore };
+enum class QueryNorms { kNone, kHead, kWhole };
+
 // What an architecture has beside the common parts. One row for each.
 struct Architecture {
   std::string_view name;
-  bool biases;       // of q, k and v
-  bool query_norms;  // attn_q_norm, attn_k_norm over a head
-  bool post_norms;   // behind attention and feed-forward
-  bool sliding_window;
-  bool head_width_key;  // key_length and value_length are always written
-  bool experts;
-  float rope_base;
-  float norm_epsilon;
+  Norms norms = Norms::kBefore;  // of attention and feed-forward; kOneBefore: one for both
+  QueryNorms query_norms = QueryNorms::kNone;
+  bool biases = false;          // of q, k and v
+  bool sliding_window = false;  // the key is written
+  bool head_width_key = false;  // key_length and value_length are always written
+  bool experts = false;
+  bool fused_qkv = false;
+  bool fused_gate_up = false;
+  bool tied_output = false;  // there is no other
+  float rope_base = 10'000.0f;
+  float norm_epsilon = 1e-6f;
+  std::string_view mlp_norm = "ffn_norm.weight";
 };
 
 constexpr Architecture kArchitectures[] = {
-    {"llama", false, false, false, false, false, false, 10'000.0f, 1e-5f},
-    {"qwen2", true, false, false, false, false, false, 1'000'000.0f, 1e-6f},
-    {"qwen3", false, true, false, false, true, false, 1'000'000.0f, 1e-6f},
-    {"qwen3moe", false, true, false, false, true, true, 1'000'000.0f, 1e-6f},
-    {"gemma3", false, true, true, true, true, false, 1'000'000.0f, 1e-6f},
+    {.name = "llama", .norm_epsilon = 1e-5f},
+    {.name = "qwen2", .biases = true, .rope_base = 1e6f},
+    {.name = "qwen3", .query_norms = QueryNorms::kHead, .head_width_key = true, .rope_base = 1e6f},
+    {.name = "qwen3moe",
+     .query_norms = QueryNorms::kHead,
+     .head_width_key = true,
+     .experts = true,
+     .rope_base = 1e6f},
+    {.name = "gemma3",
+     .norms = Norms::kBoth,
+     .query_norms = QueryNorms::kHead,
+     .sliding_window = true,
+     .head_width_key = true,
+     .rope_base = 1e6f},
+    {.name = "gemma2",
+     .norms = Norms::kBoth,
+     .sliding_window = true,
+     .head_width_key = true,
+     .tied_output = true},
+    {.name = "smollm3", .rope_base = 5e6f},
+    {.name = "granite"},
+    {.name = "olmo2",
+     .norms = Norms::kBehind,
+     .query_norms = QueryNorms::kWhole,
+     .sliding_window = true,
+     .rope_base = 5e5f},
+    {.name = "exaone4",
+     .norms = Norms::kBehind,
+     .query_norms = QueryNorms::kHead,
+     .sliding_window = true,
+     .rope_base = 1e6f,
+     .norm_epsilon = 1e-5f},
+    {.name = "glm4", .norms = Norms::kBoth, .biases = true, .fused_gate_up = true},
+    {.name = "seed_oss",
+     .biases = true,
+     .head_width_key = true,
+     .rope_base = 1e7f,
+     .mlp_norm = "post_attention_norm.weight"},
+    {.name = "phi3",
+     .sliding_window = true,
+     .fused_qkv = true,
+     .fused_gate_up = true,
+     .norm_epsilon = 1e-5f},
+    {.name = "cohere2",
+     .norms = Norms::kOneBefore,
+     .sliding_window = true,
+     .tied_output = true,
+     .rope_base = 50'000.0f,
+     .norm_epsilon = 1e-5f},
 };
 
 const Architecture* find_architecture(std::string_view name) {
@@ -63,6 +114,7 @@ Status fill_defaults(FactoryOptions& options, const Architecture& architecture) 
         static_cast<uint32_t>(static_cast<float>(options.context) / options.rope_factor);
   }
   options.attention_biases = options.attention_biases || architecture.biases;
+  options.tied_output = options.tied_output || architecture.tied_output;
   return {};
 }
 
@@ -136,47 +188,76 @@ void add_layer(TensorList& list, const FactoryOptions& o, const Architecture& ar
   const auto name = [&](std::string_view part) { return fmt::format("blk.{}.{}", layer, part); };
   const uint64_t query = static_cast<uint64_t>(o.heads) * o.head_width;
   const uint64_t key = static_cast<uint64_t>(o.kv_heads) * o.head_width;
-  list.vector(name("attn_norm.weight"), o.width, Fill::kNorm);
-  list.matrix(name("attn_q.weight"), o.width, query, Role::kOther, layer);
-  list.matrix(name("attn_k.weight"), o.width, key, Role::kOther, layer);
-  list.matrix(name("attn_v.weight"), o.width, key, Role::kAttentionValue, layer);
+  if (architecture.norms != Norms::kBehind) {
+    list.vector(name("attn_norm.weight"), o.width, Fill::kNorm);
+  }
+  if (architecture.fused_qkv) {
+    list.matrix(name("attn_qkv.weight"), o.width, query + 2 * key, Role::kOther, layer);
+  } else {
+    list.matrix(name("attn_q.weight"), o.width, query, Role::kOther, layer);
+    list.matrix(name("attn_k.weight"), o.width, key, Role::kOther, layer);
+    list.matrix(name("attn_v.weight"), o.width, key, Role::kAttentionValue, layer);
+  }
   if (o.attention_biases) {
     list.vector(name("attn_q.bias"), query, Fill::kBias);
     list.vector(name("attn_k.bias"), key, Fill::kBias);
     list.vector(name("attn_v.bias"), key, Fill::kBias);
   }
-  if (architecture.query_norms) {
-    list.vector(name("attn_q_norm.weight"), o.head_width, Fill::kNorm);
-    list.vector(name("attn_k_norm.weight"), o.head_width, Fill::kNorm);
+  if (architecture.query_norms != QueryNorms::kNone) {
+    const bool whole = architecture.query_norms == QueryNorms::kWhole;
+    list.vector(name("attn_q_norm.weight"), whole ? query : o.head_width, Fill::kNorm);
+    list.vector(name("attn_k_norm.weight"), whole ? key : o.head_width, Fill::kNorm);
   }
   list.matrix(name("attn_output.weight"), query, o.width, Role::kAttentionOutput, layer);
-  if (architecture.post_norms) {
-    list.vector(name("post_attention_norm.weight"), o.width, Fill::kNorm);
+  const bool behind = architecture.norms == Norms::kBoth || architecture.norms == Norms::kBehind;
+  if (behind) list.vector(name("post_attention_norm.weight"), o.width, Fill::kNorm);
+  if (architecture.norms == Norms::kBoth || architecture.norms == Norms::kBefore) {
+    list.vector(name(architecture.mlp_norm), o.width, Fill::kNorm);
   }
-  list.vector(name("ffn_norm.weight"), o.width, Fill::kNorm);
   if (architecture.experts) {
     list.router(name("ffn_gate_inp.weight"), o.width, o.experts);
     list.experts(name("ffn_gate_exps.weight"), o.width, o.expert_width, Role::kOther, layer);
     list.experts(name("ffn_up_exps.weight"), o.width, o.expert_width, Role::kOther, layer);
     list.experts(name("ffn_down_exps.weight"), o.expert_width, o.width, Role::kFfnDown, layer);
   } else {
-    list.matrix(name("ffn_gate.weight"), o.width, o.ffn_width, Role::kOther, layer);
-    list.matrix(name("ffn_up.weight"), o.width, o.ffn_width, Role::kOther, layer);
+    if (!architecture.fused_gate_up) {
+      list.matrix(name("ffn_gate.weight"), o.width, o.ffn_width, Role::kOther, layer);
+    }
+    const uint64_t up_rows =
+        static_cast<uint64_t>(o.ffn_width) * (architecture.fused_gate_up ? 2 : 1);
+    list.matrix(name("ffn_up.weight"), o.width, up_rows, Role::kOther, layer);
     list.matrix(name("ffn_down.weight"), o.ffn_width, o.width, Role::kFfnDown, layer);
   }
-  if (architecture.post_norms) list.vector(name("post_ffw_norm.weight"), o.width, Fill::kNorm);
+  if (behind) list.vector(name("post_ffw_norm.weight"), o.width, Fill::kNorm);
 }
 
 void add_rope_keys(GgufHeader& header, const FactoryOptions& o) {
   const std::string prefix = o.architecture + ".rope.";
   header.add_float(prefix + "freq_base", o.rope_base);
-  header.add_unsigned(prefix + "dimension_count", o.head_width);
+  const bool half = o.architecture == "glm4";
+  header.add_unsigned(prefix + "dimension_count", half ? o.head_width / 2 : o.head_width);
   if (o.rope_scaling == RopeScaling::kNone || o.rope_scaling == RopeScaling::kLlama3) return;
   const bool yarn = o.rope_scaling == RopeScaling::kYarn;
   header.add_string(prefix + "scaling.type", yarn ? "yarn" : "linear");
   header.add_float(prefix + "scaling.factor", o.rope_factor);
   if (yarn) {
     header.add_unsigned(prefix + "scaling.original_context_length", o.rope_original_context);
+  }
+}
+
+// Factors and caps that some architectures apply, of the published models' sizes.
+void add_factor_keys(GgufHeader& header, const FactoryOptions& o) {
+  const std::string prefix = o.architecture + ".";
+  if (o.architecture == "gemma2") {
+    header.add_float(prefix + "attn_logit_softcapping", 50.0f);
+    header.add_float(prefix + "final_logit_softcapping", 30.0f);
+  } else if (o.architecture == "granite") {
+    header.add_float(prefix + "attention.scale", 0.015625f);
+    header.add_float(prefix + "embedding_scale", 12.0f);
+    header.add_float(prefix + "residual_scale", 0.22f);
+    header.add_float(prefix + "logit_scale", 8.0f);
+  } else if (o.architecture == "cohere2") {
+    header.add_float(prefix + "logit_scale", 0.25f);
   }
 }
 
@@ -251,7 +332,10 @@ void add_keys(GgufHeader& header, const ModelPlan& plan) {
   header.add_unsigned(key("feed_forward_length"), o.ffn_width);
   header.add_unsigned(key("attention.head_count"), o.heads);
   header.add_unsigned(key("attention.head_count_kv"), o.kv_heads);
-  header.add_float(key("attention.layer_norm_rms_epsilon"), architecture.norm_epsilon);
+  header.add_float(
+      key(architecture.norms == Norms::kOneBefore ? "attention.layer_norm_epsilon"
+                                                  : "attention.layer_norm_rms_epsilon"),
+      architecture.norm_epsilon);
   if (architecture.head_width_key || o.head_width * o.heads != o.width) {
     header.add_unsigned(key("attention.key_length"), o.head_width);
     header.add_unsigned(key("attention.value_length"), o.head_width);
@@ -264,6 +348,7 @@ void add_keys(GgufHeader& header, const ModelPlan& plan) {
   if (architecture.sliding_window) {
     header.add_unsigned(key("attention.sliding_window"), o.sliding_window);
   }
+  add_factor_keys(header, o);
   header.add_unsigned(key("vocab_size"), o.vocabulary);
   add_rope_keys(header, o);
   add_tokenizer_keys(header, o);

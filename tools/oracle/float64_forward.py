@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Float64 forward pass of llama, qwen2, qwen3, qwen3moe and gemma3 straight from a GGUF file.
+"""Float64 forward pass of the architectures straight from a GGUF file.
 
 What it is: the slow, plain reading of the architectures that quality is measured against. Weights
 are dequantised to what the file says, everything else (norms, RoPE, softmax, keys and values) is
@@ -30,7 +30,8 @@ MUTANTS = {
         "scale_from_embedding", "silu_to_gelu", "gate_up_swapped", "residual_from_norm",
         "final_norm_missing", "mask_excludes_self", "rope_scaling_missing", "rope_scaling_inverted",
         "yarn_attention_factor_missing", "yarn_ramp_unrounded", "output_is_embedding",
-        "value_head_modulo", "rope_table_f16"],
+        "value_head_modulo", "rope_table_f16", "window_plus_one", "window_minus_one",
+        "window_missing"],
     "qwen2": [
         "pairing_interleaved", "gqa_modulo", "bias_missing_q", "bias_missing_k", "bias_missing_v",
         "bias_after_rope", "eps_1e-5", "rope_base_10000", "silu_to_gelu", "gate_up_swapped",
@@ -51,7 +52,55 @@ MUTANTS = {
         "post_norm_after_residual", "gelu_erf", "gelu_to_silu", "norm_plus_one_twice", "eps_1e-5",
         "scale_from_head_dim", "scale_from_embedding", "scaling_on_local_too",
         "rope_scaling_missing", "pairing_interleaved", "gqa_modulo", "softcap_missing"],
+    "gemma2": [
+        "embed_scale_missing", "window_plus_one", "window_minus_one", "window_missing",
+        "pattern_starts_global", "post_norms_missing", "post_norm_after_residual", "gelu_erf",
+        "gelu_to_silu", "norm_plus_one_twice", "eps_1e-5", "scale_from_head_dim",
+        "pairing_interleaved", "gqa_modulo", "softcap_missing", "attention_softcap_missing",
+        "attention_softcap_before_scale"],
+    "smollm3": [
+        "pairing_halves", "rope_everywhere", "pattern_starts_global", "gqa_modulo", "eps_1e-5",
+        "rope_base_10000", "silu_to_gelu", "gate_up_swapped", "output_is_embedding"],
+    "granite": [
+        "pairing_halves", "embed_scale_missing", "residual_scale_missing", "scale_from_head_dim",
+        "logit_scale_missing", "logit_scale_inverted", "gqa_modulo", "eps_1e-6", "silu_to_gelu",
+        "output_is_embedding"],
+    "olmo2": [
+        "pairing_interleaved", "qk_norm_missing", "qk_norm_per_head", "qk_norm_after_rope",
+        "post_norms_missing", "post_norm_after_residual", "window_plus_one", "window_minus_one",
+        "window_missing", "pattern_starts_global", "scaling_on_local_too", "rope_scaling_missing",
+        "gqa_modulo", "eps_1e-5", "silu_to_gelu", "output_is_embedding"],
+    "exaone4": [
+        "pairing_interleaved", "qk_norm_missing", "qk_norm_after_rope", "post_norms_missing",
+        "post_norm_after_residual", "window_plus_one", "window_minus_one", "window_missing",
+        "pattern_starts_global", "rope_everywhere", "rope_scaling_missing",
+        "rope_scaling_inverted", "gqa_modulo", "eps_1e-6", "silu_to_gelu", "output_is_embedding"],
+    "glm4": [
+        "pairing_halves", "rotary_whole_head", "bias_missing_q", "bias_missing_k", "bias_missing_v",
+        "post_norms_missing", "post_norm_after_residual", "gate_up_swapped", "gqa_modulo",
+        "eps_1e-5", "silu_to_gelu", "output_is_embedding"],
+    "seed_oss": [
+        "pairing_interleaved", "bias_missing_q", "bias_missing_k", "bias_missing_v",
+        "bias_after_rope", "post_norm_as_in_gemma", "scale_from_embedding", "gqa_modulo",
+        "eps_1e-5", "silu_to_gelu", "gate_up_swapped", "output_is_embedding"],
+    "phi3": [
+        "pairing_interleaved", "key_and_value_swapped", "gate_up_swapped", "window_plus_one",
+        "window_minus_one", "window_missing", "rotary_whole_head", "gqa_modulo", "eps_1e-6",
+        "silu_to_gelu", "output_is_embedding"],
+    "cohere2": [
+        "pairing_halves", "layer_norm_to_rms", "serial_block", "rope_everywhere", "rope_nowhere",
+        "pattern_starts_global", "pattern_every_5", "window_plus_one", "window_minus_one",
+        "window_missing", "logit_scale_missing", "logit_scale_inverted", "gqa_modulo", "eps_1e-6",
+        "silu_to_gelu"],
 }
+
+INTERLEAVED = ("llama", "smollm3", "granite", "glm4", "cohere2")
+GELU = ("gemma2", "gemma3")
+# Every n-th layer is global where the file names a window and no pattern; 0: none is.
+WINDOW_PATTERN = {"gemma2": 2, "gemma3": 6, "olmo2": 4, "exaone4": 4, "cohere2": 4}
+LAYERS_BY_WIDTH = {"gemma2": 46, "gemma3": 62}  # the 27B models, whose scale no key states
+LOCAL_ROPE_UNSCALED = ("gemma3", "olmo2")
+ROPE_ON_LOCAL_ONLY = ("cohere2", "exaone4")
 
 
 class GgufWeights:
@@ -93,9 +142,13 @@ class Hyper:
         self.heads = w.arch_key("attention.head_count")
         self.kv_heads = w.arch_key("attention.head_count_kv", self.heads)
         self.head_dim = w.arch_key("attention.key_length", self.width // self.heads)
-        self.eps = w.arch_key("attention.layer_norm_rms_epsilon")
+        self.eps = w.arch_key("attention.layer_norm_rms_epsilon",
+                              w.arch_key("attention.layer_norm_epsilon"))
+        self.centred = w.arch == "cohere2"
+        self.rotary_dim = w.arch_key("rope.dimension_count", self.head_dim)
         self.rope_base = w.arch_key("rope.freq_base", 10000.0)
-        self.rope_base_local = w.arch_key("rope.freq_base_swa", 10000.0)
+        self.rope_base_local = w.arch_key("rope.freq_base_swa",
+                                          10000.0 if w.arch == "gemma3" else self.rope_base)
         self.scaling = w.arch_key("rope.scaling.type", "none")
         self.scaling_factor = w.arch_key("rope.scaling.factor", 1.0)
         self.context_original = w.arch_key("rope.scaling.original_context_length",
@@ -104,16 +157,27 @@ class Hyper:
         self.yarn_beta_fast = w.arch_key("rope.scaling.yarn_beta_fast", 32.0)
         self.yarn_beta_slow = w.arch_key("rope.scaling.yarn_beta_slow", 1.0)
         self.experts_used = w.arch_key("expert_used_count", 0)
-        self.window = w.arch_key("attention.sliding_window", 0) if w.arch == "gemma3" else 0
-        self.softcap = w.arch_key("final_logit_softcapping", 0.0) if w.arch == "gemma3" else 0.0
+        self.arch = w.arch
+        self.window = w.arch_key("attention.sliding_window", 0)
+        self.pattern = w.arch_key("attention.sliding_window_pattern",
+                                  WINDOW_PATTERN.get(w.arch, 0))
+        self.softcap = w.arch_key("final_logit_softcapping", 0.0)
+        self.attention_softcap = w.arch_key("attn_logit_softcapping", 0.0)
+        self.residual_scale = w.arch_key("residual_scale", 1.0)
+        self.embedding_scale = w.arch_key("embedding_scale", 1.0)
+        if w.arch in GELU:
+            self.embedding_scale = math.sqrt(self.width)
+        self.logit_scale = w.arch_key("logit_scale", 1.0)
+        if w.arch == "granite":
+            self.logit_scale = 1.0 / self.logit_scale
+        self.mlp_norm = "post_attention_norm" if w.arch == "seed_oss" else "ffn_norm"
         scale = w.arch_key("attention.scale")
         if scale is None:
-            # The 27B is the one gemma3 that scales by width / heads; files carry no key for it.
-            widest = w.arch == "gemma3" and self.layers == 62
+            widest = self.layers == LAYERS_BY_WIDTH.get(w.arch)
             dim = self.width // self.heads if widest else self.head_dim
             scale = 1.0 / math.sqrt(dim)
         self.attention_scale = scale
-        self.interleaved = w.arch == "llama"
+        self.interleaved = w.arch in INTERLEAVED
 
 
 def rms_norm(x, weight, eps):
@@ -127,7 +191,7 @@ def yarn_bound(rotations, dim, base, context):
 
 def rope_frequencies(h, base, factors, scaled, mutate):
     """Inverse frequencies [head_dim / 2] and the factor on cosine and sine."""
-    dim = h.head_dim
+    dim = h.head_dim if mutate == "rotary_whole_head" else h.rotary_dim
     pair = torch.arange(dim // 2, dtype=F64)
     inv = base ** (-2.0 * pair / dim)
     if factors is not None and mutate != "rope_scaling_missing":
@@ -150,7 +214,10 @@ def rope_frequencies(h, base, factors, scaled, mutate):
 
 
 def turn(x, cosine, sine, interleaved):
-    """RoPE on [tokens, heads, head_dim] by [tokens, 1, head_dim / 2]."""
+    """RoPE on [tokens, heads, head_dim] by [tokens, 1, rotary_dim / 2]; the rest stays."""
+    rotary = 2 * cosine.shape[-1]
+    if rotary < x.shape[-1]:
+        return torch.cat((turn(x[..., :rotary], cosine, sine, interleaved), x[..., rotary:]), -1)
     out = torch.empty_like(x)
     if interleaved:
         a, b = x[..., 0::2], x[..., 1::2]
@@ -180,9 +247,23 @@ def rope_table(h, w, count, local, mutate):
 def is_local(h, layer, mutate):
     if not h.window:
         return False
+    if isinstance(h.pattern, list):
+        return bool(h.pattern[layer - 1 if mutate == "pattern_starts_global" else layer])
+    if h.pattern == 0:
+        return True
     if mutate == "pattern_starts_global":
-        return layer % 6 != 0
-    return (layer + 1) % (5 if mutate == "pattern_every_5" else 6) != 0
+        return layer % h.pattern != 0
+    return (layer + 1) % (5 if mutate == "pattern_every_5" else h.pattern) != 0
+
+
+def is_turned(h, layer, mutate):
+    if mutate in ("rope_everywhere", "rope_nowhere"):
+        return mutate == "rope_everywhere"
+    if h.arch == "smollm3":
+        return layer % 4 != (0 if mutate == "pattern_starts_global" else 3)
+    if h.arch in ROPE_ON_LOCAL_ONLY and h.window:
+        return is_local(h, layer, mutate)
+    return True
 
 
 def attend(h, q, k, v, local, scale, mutate):
@@ -200,7 +281,12 @@ def attend(h, q, k, v, local, scale, mutate):
         hidden |= distance >= window
     out = torch.empty_like(q)
     for i in range(h.heads):
-        scores = (q[:, i] @ k[:, k_of[i]].T) * scale
+        scores = q[:, i] @ k[:, k_of[i]].T
+        if mutate == "attention_softcap_before_scale":
+            scores = h.attention_softcap * torch.tanh(scores / h.attention_softcap)
+        scores = scores * scale
+        if h.attention_softcap and not (mutate or "").startswith("attention_softcap"):
+            scores = h.attention_softcap * torch.tanh(scores / h.attention_softcap)
         out[:, i] = torch.softmax(scores.masked_fill(hidden, -math.inf), -1) @ v[:, v_of[i]]
     return out.reshape(count, -1)
 
@@ -226,9 +312,20 @@ class Forward:
         weight = self.w.rows(name)
         if self.mutate == "norm_plus_one_twice":
             weight = weight + 1
+        if self.h.centred and self.mutate != "layer_norm_to_rms":
+            x = x - x.mean(-1, keepdim=True)
         if self.mutate == "eps_outside_root":
             return x / (torch.sqrt((x * x).mean(-1, keepdim=True)) + self.eps) * weight
         return rms_norm(x, weight, self.eps)
+
+    def head_norm(self, x, prefix):
+        """x [tokens, heads, head_dim], normed as its weight is wide: per head or over all."""
+        weight = self.w.rows(f"{prefix}.weight")
+        if weight.shape[-1] == self.h.head_dim:
+            return self.norm(x, f"{prefix}.weight")
+        if self.mutate == "qk_norm_per_head":
+            return rms_norm(x, weight.reshape(-1, self.h.head_dim), self.eps)
+        return self.norm(x.reshape(x.shape[0], -1), f"{prefix}.weight").reshape(x.shape)
 
     def linear(self, x, prefix, bias=True):
         y = x @ self.w.rows(f"{prefix}.weight").T
@@ -241,12 +338,20 @@ class Forward:
         count, local = x.shape[0], is_local(h, layer, m)
         unbiased = {"bias_missing_q": "q", "bias_missing_k": "k", "bias_missing_v": "v",
                     "bias_after_rope": "qk"}.get(m, "")
-        q, k, v = (self.linear(x, f"{p}attn_{s}", s not in unbiased).reshape(count, -1, h.head_dim)
-                   for s in "qkv")
+        if w.has(f"{p}attn_qkv.weight"):
+            parts = [h.heads * h.head_dim, h.kv_heads * h.head_dim, h.kv_heads * h.head_dim]
+            q, k, v = self.linear(x, f"{p}attn_qkv").split(parts, -1)
+            if m == "key_and_value_swapped":
+                k, v = v, k
+        else:
+            q, k, v = (self.linear(x, f"{p}attn_{s}", s not in unbiased) for s in "qkv")
+        q, k, v = (t.reshape(count, -1, h.head_dim) for t in (q, k, v))
         normed = w.has(f"{p}attn_q_norm.weight") and m != "qk_norm_missing"
         if normed and m != "qk_norm_after_rope":
-            q, k = self.norm(q, f"{p}attn_q_norm.weight"), self.norm(k, f"{p}attn_k_norm.weight")
-        cosine, sine = rope_table(h, w, count, local, m)
+            q, k = self.head_norm(q, f"{p}attn_q_norm"), self.head_norm(k, f"{p}attn_k_norm")
+        cosine, sine = rope_table(h, w, count, local and h.arch in LOCAL_ROPE_UNSCALED, m)
+        if not is_turned(h, layer, m):
+            cosine, sine = torch.ones_like(cosine), torch.zeros_like(sine)
         interleaved = h.interleaved
         if m in ("pairing_halves", "pairing_interleaved"):
             interleaved = m == "pairing_interleaved"
@@ -254,7 +359,7 @@ class Forward:
             cosine, sine = (t.to(torch.float16).to(F64) for t in (cosine, sine))
         q, k = turn(q, cosine, sine, interleaved), turn(k, cosine, sine, interleaved)
         if normed and m == "qk_norm_after_rope":
-            q, k = self.norm(q, f"{p}attn_q_norm.weight"), self.norm(k, f"{p}attn_k_norm.weight")
+            q, k = self.head_norm(q, f"{p}attn_q_norm"), self.head_norm(k, f"{p}attn_k_norm")
         if m == "bias_after_rope":
             q = q + w.rows(f"{p}attn_q.bias").reshape(-1, h.head_dim)
             k = k + w.rows(f"{p}attn_k.bias").reshape(-1, h.head_dim)
@@ -271,20 +376,34 @@ class Forward:
 
     def layer(self, x, layer):
         m, p = self.mutate, f"blk.{layer}."
-        normed = self.norm(x, f"{p}attn_norm.weight")
-        y = self.post(self.attention(normed, layer), f"{p}post_attention_norm.weight")
-        x = (normed if m == "residual_from_norm" else x) + y
+        scale = 1.0 if m == "residual_scale_missing" else self.h.residual_scale
+        normed = self.norm(x, f"{p}attn_norm.weight") if self.w.has(f"{p}attn_norm.weight") else x
+        y = self.attention(normed, layer)
+        if self.h.arch != "seed_oss" or m == "post_norm_as_in_gemma":
+            y = self.post(y, f"{p}post_attention_norm.weight")
+        if self.h.arch == "cohere2" and m != "serial_block":
+            return x + y + self.mlp(normed, p)
+        x = (normed if m == "residual_from_norm" else x) + scale * y
         if m == "post_norm_after_residual":
             x = self.norm(x, f"{p}post_attention_norm.weight")
-        normed = self.norm(x, f"{p}ffn_norm.weight")
+        norm = f"{p}{self.h.mlp_norm}.weight"
+        if self.h.centred:
+            norm = f"{p}attn_norm.weight"  # the serial block of a mutant
+        normed = self.norm(x, norm) if self.w.has(norm) else x
         if self.h.experts_used:
             return x + self.experts(normed, x, layer)
-        gate, up = self.linear(normed, f"{p}ffn_gate"), self.linear(normed, f"{p}ffn_up")
-        if m == "gate_up_swapped":
-            gate, up = up, gate
-        y = self.linear(activation(gate, self.w.arch == "gemma3", m) * up, f"{p}ffn_down")
-        x = x + self.post(y, f"{p}post_ffw_norm.weight")
+        y = self.post(self.mlp(normed, p), f"{p}post_ffw_norm.weight")
+        x = x + scale * y
         return self.norm(x, f"{p}post_ffw_norm.weight") if m == "post_norm_after_residual" else x
+
+    def mlp(self, x, p):
+        if self.w.has(f"{p}ffn_gate.weight"):
+            gate, up = self.linear(x, f"{p}ffn_gate"), self.linear(x, f"{p}ffn_up")
+        else:
+            gate, up = self.linear(x, f"{p}ffn_up").chunk(2, -1)
+        if self.mutate == "gate_up_swapped":
+            gate, up = up, gate
+        return self.linear(activation(gate, self.w.arch in GELU, self.mutate) * up, f"{p}ffn_down")
 
     def experts(self, x, residual, layer):
         """Mixture of experts; every column's chosen ones in ascending order."""
@@ -313,8 +432,8 @@ class Forward:
     def hidden(self, tokens):
         """Final normed hidden states [tokens, width]."""
         x = self.w.rows("token_embd.weight", np.asarray(tokens))
-        if self.w.arch == "gemma3" and self.mutate != "embed_scale_missing":
-            x = x * math.sqrt(self.h.width)
+        if self.mutate != "embed_scale_missing":
+            x = x * self.h.embedding_scale
         for layer in range(self.h.layers):
             x = self.layer(x, layer)
         return x if self.mutate == "final_norm_missing" else self.norm(x, "output_norm.weight")
@@ -326,6 +445,11 @@ class Forward:
             name = "token_embd.weight"
         for start in range(0, self.w.row_count(name), OUTPUT_ROWS_PER_STEP):
             part = hidden @ self.w.rows(name, slice(start, start + OUTPUT_ROWS_PER_STEP)).T
+            scale = self.h.logit_scale
+            if self.mutate == "logit_scale_inverted":
+                scale = 1.0 / scale
+            if self.mutate != "logit_scale_missing":
+                part = part * scale
             if self.h.softcap and self.mutate != "softcap_missing":
                 part = torch.tanh(part / self.h.softcap) * self.h.softcap
             out[:, start:start + part.shape[1]] = part.numpy()

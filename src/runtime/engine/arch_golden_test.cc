@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <functional>
@@ -148,29 +149,67 @@ TEST_P(ArchGolden, MutantsAreRejected) {
        }},
       {"embedding scale", [](Parameters& p) { p.embedding_scale *= 1.01f; }},
   };
-  if (golden.arch == "qwen2") {
-    mutants.emplace_back("no biases", [](Parameters& p) { p.qkv_bias = false; });
-  }
-  if (golden.arch.starts_with("qwen3")) {
+  const Parameters& own = bench.model->parameters();
+  const auto each_layer = [](auto&& change) {
+    return [change](Parameters& p) {
+      for (auto& kind : p.layer_kinds) change(kind);
+    };
+  };
+  if (own.qkv_bias) mutants.emplace_back("no biases", [](Parameters& p) { p.qkv_bias = false; });
+  if (own.head_norms) {
     mutants.emplace_back("no head norms", [](Parameters& p) { p.head_norms = false; });
   }
-  if (golden.arch == "qwen3moe") {
+  if (own.whole_norms) {
+    mutants.emplace_back("no q and k norms", [](Parameters& p) { p.whole_norms = false; });
+  }
+  if (own.experts > 0) {
     mutants.emplace_back("one expert fewer", [](Parameters& p) { --p.experts_used; });
     mutants.emplace_back("weights of the chosen not brought to 1",
                          [](Parameters& p) { p.experts_normalised = false; });
   }
-  if (golden.arch == "gemma3") {
-    mutants.emplace_back("no head norms", [](Parameters& p) { p.head_norms = false; });
+  if (own.embedding_scale != 1) {
     mutants.emplace_back("no embedding scale", [](Parameters& p) { p.embedding_scale = 1; });
-    mutants.emplace_back("one RoPE base everywhere", [](Parameters& p) { p.rope[1] = p.rope[0]; });
-    mutants.emplace_back("window one longer", [](Parameters& p) {
-      for (auto& kind : p.layer_kinds) kind.window += kind.window > 0 ? 1 : 0;
-    });
-    mutants.emplace_back("window one shorter", [](Parameters& p) {
-      for (auto& kind : p.layer_kinds) kind.window -= kind.window > 0 ? 1 : 0;
-    });
-    mutants.emplace_back("global layer made local", [](Parameters& p) {
-      for (auto& kind : p.layer_kinds) kind = p.layer_kinds[0];
+  }
+  if (own.residual_scale != 1) {
+    mutants.emplace_back("no residual scale", [](Parameters& p) { p.residual_scale = 1; });
+  }
+  if (own.logit_scale != 1) {
+    mutants.emplace_back("no logit scale", [](Parameters& p) { p.logit_scale = 1; });
+  }
+  if (own.attention_soft_cap != 0) {
+    mutants.emplace_back("no cap on scores", [](Parameters& p) { p.attention_soft_cap = 0; });
+  }
+  if (own.logit_soft_cap != 0) {
+    mutants.emplace_back("no cap on logits", [](Parameters& p) { p.logit_soft_cap = 0; });
+  }
+  if (own.centred_norms) {
+    mutants.emplace_back("RMSNorm", [](Parameters& p) { p.centred_norms = false; });
+  }
+  if (own.rope.size() > 1) {
+    mutants.emplace_back("one RoPE set everywhere", [](Parameters& p) { p.rope[1] = p.rope[0]; });
+  }
+  const auto is_global = [](const model::LayerKind& kind) { return kind.window == 0; };
+  const auto& kinds = own.layer_kinds;
+  if (!std::all_of(kinds.begin(), kinds.end(), is_global)) {
+    mutants.emplace_back("window one longer", each_layer([](model::LayerKind& kind) {
+                           kind.window += kind.window > 0 ? 1 : 0;
+                         }));
+    mutants.emplace_back("window one shorter", each_layer([](model::LayerKind& kind) {
+                           kind.window -= kind.window > 0 ? 1 : 0;
+                         }));
+    if (std::any_of(kinds.begin(), kinds.end(), is_global)) {
+      mutants.emplace_back("global layer made local", [](Parameters& p) {
+        for (auto& kind : p.layer_kinds) kind = p.layer_kinds[0];
+      });
+    }
+  }
+  if (!std::all_of(kinds.begin(), kinds.end(), [](const auto& kind) { return kind.rope; })) {
+    mutants.emplace_back("RoPE everywhere",
+                         each_layer([](model::LayerKind& kind) { kind.rope = true; }));
+    mutants.emplace_back("RoPE one layer late", [](Parameters& p) {
+      for (size_t i = p.layer_kinds.size(); i-- > 1;) {
+        p.layer_kinds[i].rope = p.layer_kinds[i - 1].rope;
+      }
     });
   }
   if (bench.model->parameters().rope[0].kind != ops::RopeScalingKind::kNone) {
@@ -182,6 +221,7 @@ TEST_P(ArchGolden, MutantsAreRejected) {
   if (!bench.model->parameters().rope_factors.empty()) {
     mutants.emplace_back("no RoPE factors", [](Parameters& p) { p.rope_factors = {}; });
   }
+  ASSERT_GE(mutants.size(), 4u);
   for (const auto& [name, mutate] : mutants) {
     EXPECT_GT(distance(golden, bench, {device::best_isa(), 0, mutate}), golden.tolerance) << name;
   }

@@ -85,7 +85,11 @@ TEST_P(InvarianceSlow, OneHash) {
 INSTANTIATE_TEST_SUITE_P(Models, InvarianceSlow,
                          testing::Values(std::pair{"llama", "Q4_K_M"}, std::pair{"qwen2", "Q5_0"},
                                          std::pair{"qwen3moe", "Q4_K_M"},
-                                         std::pair{"gemma3", "Q6_K"}, std::pair{"llama", "F16"}));
+                                         std::pair{"gemma3", "Q6_K"}, std::pair{"llama", "F16"},
+                                         std::pair{"olmo2", "Q4_K_M"}, std::pair{"phi3", "Q4_K_M"},
+                                         std::pair{"cohere2", "Q4_K_M"},
+                                         std::pair{"granite", "Q8_0"},
+                                         std::pair{"gemma2", "Q4_0"}));
 
 /// The rule's forbidden twin: two accumulators over the blocks of Q8_0, added at the end.
 void two_accumulators(const quant::PanelDot& task) {

@@ -19,13 +19,18 @@
 namespace freehold::runtime {
 
 /// A small model that still has every odd corner: grouped heads, more than one 16-row group, an
-/// output matrix, a window shorter than the prompts (gemma3).
+/// output matrix, a window shorter than the prompts where there is one.
 inline factory::FactoryOptions small_model(const std::string& architecture,
                                            const std::string& type) {
   factory::FactoryOptions options;
   options.architecture = architecture;
   options.type = type;
-  options.layers = architecture == "gemma3" ? 7 : 2;
+  // As many layers as the pattern of windows or of RoPE needs to show both kinds.
+  options.layers = 2;
+  if (architecture == "gemma3") options.layers = 7;
+  for (const char* pattern_of_four : {"smollm3", "olmo2", "exaone4", "cohere2"}) {
+    if (architecture == pattern_of_four) options.layers = 5;
+  }
   options.width = 256;
   options.heads = 4;
   options.kv_heads = 2;
