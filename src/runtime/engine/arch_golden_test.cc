@@ -128,11 +128,12 @@ TEST_P(ArchGolden, PrefillAndStepByStepOnEveryInstructionSet) {
   }
 }
 
-TEST_P(ArchGolden, MutantsAreRejected) {
-  const Golden golden = read_golden(GetParam());
-  Bench bench(golden.name);
-  using Parameters = model::HyperParameters;
-  std::vector<std::pair<std::string, std::function<void(Parameters&)>>> mutants = {
+using Parameters = model::HyperParameters;
+using Mutants = std::vector<std::pair<std::string, std::function<void(Parameters&)>>>;
+
+/// Mistakes that every architecture's golden must notice.
+Mutants general_mutants() {
+  return {
       {"norm epsilon", [](Parameters& p) { p.norm_eps *= 10; }},
       {"RoPE pairing",
        [](Parameters& p) {
@@ -149,12 +150,10 @@ TEST_P(ArchGolden, MutantsAreRejected) {
        }},
       {"embedding scale", [](Parameters& p) { p.embedding_scale *= 1.01f; }},
   };
-  const Parameters& own = bench.model->parameters();
-  const auto each_layer = [](auto&& change) {
-    return [change](Parameters& p) {
-      for (auto& kind : p.layer_kinds) change(kind);
-    };
-  };
+}
+
+/// Those of biases, norms and experts, where there are such.
+void add_part_mutants(const Parameters& own, Mutants& mutants) {
   if (own.qkv_bias) mutants.emplace_back("no biases", [](Parameters& p) { p.qkv_bias = false; });
   if (own.head_norms) {
     mutants.emplace_back("no head norms", [](Parameters& p) { p.head_norms = false; });
@@ -167,6 +166,10 @@ TEST_P(ArchGolden, MutantsAreRejected) {
     mutants.emplace_back("weights of the chosen not brought to 1",
                          [](Parameters& p) { p.experts_normalised = false; });
   }
+}
+
+/// Those of factors, caps and norms of another kind.
+void add_factor_mutants(const Parameters& own, Mutants& mutants) {
   if (own.embedding_scale != 1) {
     mutants.emplace_back("no embedding scale", [](Parameters& p) { p.embedding_scale = 1; });
   }
@@ -188,6 +191,24 @@ TEST_P(ArchGolden, MutantsAreRejected) {
   if (own.rope.size() > 1) {
     mutants.emplace_back("one RoPE set everywhere", [](Parameters& p) { p.rope[1] = p.rope[0]; });
   }
+  if (own.rope[0].kind != ops::RopeScalingKind::kNone) {
+    mutants.emplace_back("no RoPE scaling", [](Parameters& p) {
+      p.rope[0].kind = ops::RopeScalingKind::kNone;
+      p.rope[0].factor = 1;
+    });
+  }
+  if (!own.rope_factors.empty()) {
+    mutants.emplace_back("no RoPE factors", [](Parameters& p) { p.rope_factors = {}; });
+  }
+}
+
+/// Those of windows and of layers without RoPE: both sides of the edge, and the pattern.
+void add_layer_mutants(const Parameters& own, Mutants& mutants) {
+  const auto each_layer = [](auto&& change) {
+    return [change](Parameters& p) {
+      for (auto& kind : p.layer_kinds) change(kind);
+    };
+  };
   const auto is_global = [](const model::LayerKind& kind) { return kind.window == 0; };
   const auto& kinds = own.layer_kinds;
   if (!std::all_of(kinds.begin(), kinds.end(), is_global)) {
@@ -212,15 +233,15 @@ TEST_P(ArchGolden, MutantsAreRejected) {
       }
     });
   }
-  if (bench.model->parameters().rope[0].kind != ops::RopeScalingKind::kNone) {
-    mutants.emplace_back("no RoPE scaling", [](Parameters& p) {
-      p.rope[0].kind = ops::RopeScalingKind::kNone;
-      p.rope[0].factor = 1;
-    });
-  }
-  if (!bench.model->parameters().rope_factors.empty()) {
-    mutants.emplace_back("no RoPE factors", [](Parameters& p) { p.rope_factors = {}; });
-  }
+}
+
+TEST_P(ArchGolden, MutantsAreRejected) {
+  const Golden golden = read_golden(GetParam());
+  Bench bench(golden.name);
+  Mutants mutants = general_mutants();
+  add_part_mutants(bench.model->parameters(), mutants);
+  add_factor_mutants(bench.model->parameters(), mutants);
+  add_layer_mutants(bench.model->parameters(), mutants);
   ASSERT_GE(mutants.size(), 4u);
   for (const auto& [name, mutate] : mutants) {
     EXPECT_GT(distance(golden, bench, {device::best_isa(), 0, mutate}), golden.tolerance) << name;
