@@ -49,11 +49,23 @@ struct LanesAvx512Vnni {
     out[2] = _mm512_unpacklo_epi64(high01, high23);
     out[3] = _mm512_unpackhi_epi64(high01, high23);
   }
-  /// Four bytes of each row.
+  /// Four bytes of each row. Loads and joins: half the time of a gather on Zen 4, and gathers are
+  /// slow on processors that must guard against data sampling.
+  FREEHOLD_INLINE static __m128i load1_of_four(const uint8_t* rows, size_t stride) {
+    const auto load = [&](size_t row) __attribute__((always_inline)) {
+      int32_t value;
+      std::memcpy(&value, rows + row * stride, sizeof(value));
+      return _mm_cvtsi32_si128(value);
+    };
+    return _mm_unpacklo_epi64(_mm_unpacklo_epi32(load(0), load(1)),
+                              _mm_unpacklo_epi32(load(2), load(3)));
+  }
   FREEHOLD_INLINE static I load1(const uint8_t* rows, size_t stride) {
-    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i offset = _mm512_mullo_epi32(lane, _mm512_set1_epi32(static_cast<int>(stride)));
-    return _mm512_i32gather_epi32(offset, rows, 1);
+    const auto half = [&](const uint8_t* at) __attribute__((always_inline)) {
+      return _mm256_inserti128_si256(_mm256_castsi128_si256(load1_of_four(at, stride)),
+                                     load1_of_four(at + 4 * stride, stride), 1);
+    };
+    return _mm512_inserti64x4(_mm512_castsi256_si512(half(rows)), half(rows + 8 * stride), 1);
   }
   FREEHOLD_INLINE static F load(const float* from) { return _mm512_load_ps(from); }
   FREEHOLD_INLINE static void store(float* to, F value) { _mm512_store_ps(to, value); }
