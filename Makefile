@@ -43,9 +43,10 @@ bench: build
 	$(BUILD)/freehold pull $(MODEL)
 	$(BUILD)/freehold bench $(MODEL)
 
-# make peers FILE=model.gguf PEERS=folder-with-llama-bench
+# make peers [FILES="model.gguf …"] [PEERS_OPTIONS="--peer NAME=LLAMA-BENCH --columns --counts"]
 peers: build
-	@bench/peers $(FILE) $(if $(PEERS),--peers $(PEERS))
+	@cmake --build build/release --target model_factory
+	@bench/peers $(FILES) $(PEERS_OPTIONS)
 
 fmt:
 	@git ls-files -z '*.cc' '*.h' | xargs -0 clang-format-14 -i
