@@ -176,19 +176,33 @@ void Sampler::apply_dry(std::span<const TokenId> history) {
   }
 }
 
+// One pass with a rising floor: once some multiple of top_k has gathered, only what beats the k-th
+// best so far can matter. Ids come in order, so that an equal of that one is a later id and loses.
 void Sampler::start_candidates() {
+  constexpr size_t kGathered = 4;  // times top_k between two selections
+  const size_t wanted =
+      options_.top_k == 0 ? values_.size() : std::min<size_t>(options_.top_k, values_.size());
   candidates_.clear();
-  candidates_.reserve(values_.size());
-  for (size_t i = 0; i < values_.size(); ++i) {
-    if (values_[i] != -HUGE_VALF) candidates_.push_back({static_cast<TokenId>(i), values_[i]});
-  }
-  if (options_.top_k == 0 || options_.top_k >= candidates_.size()) return;
+  candidates_.reserve(wanted < values_.size() ? std::min(values_.size(), kGathered * wanted)
+                                              : values_.size());
   const auto better = [](const Candidate& a, const Candidate& b) {
     return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
   };
-  std::nth_element(candidates_.begin(), candidates_.begin() + options_.top_k - 1, candidates_.end(),
-                   better);
-  candidates_.resize(options_.top_k);
+  const auto select = [&] {
+    std::nth_element(candidates_.begin(),
+                     candidates_.begin() + static_cast<std::ptrdiff_t>(wanted) - 1,
+                     candidates_.end(), better);
+    candidates_.resize(wanted);
+    return candidates_.back().logit;
+  };
+  float floor = -HUGE_VALF;
+  for (size_t i = 0; i < values_.size(); ++i) {
+    if (!(values_[i] > floor)) continue;
+    candidates_.push_back({static_cast<TokenId>(i), values_[i]});
+    if (wanted < values_.size() && candidates_.size() == kGathered * wanted) floor = select();
+  }
+  if (candidates_.size() > wanted) floor = select();
+  if (floor == -HUGE_VALF) return;  // nothing was selected: ids are in order
   std::sort(candidates_.begin(), candidates_.end(),
             [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
 }

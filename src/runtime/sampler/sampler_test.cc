@@ -10,6 +10,7 @@
 #include <numeric>
 #include <sstream>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "runtime/sampler/stop_strings.h"
 
@@ -316,6 +317,51 @@ TEST(StopStrings, EarliestWinsAndNothingIsLost) {
   shown += none.push("ac");
   shown += none.finish();
   EXPECT_EQ(shown, "aaaac");
+}
+
+// Top-k alone, with weights that are all the same: which tokens can come out is the selection. The
+// oracle sorts everything; few distinct values make ties at the edge the rule.
+TEST(Sampler, TopKKeepsTheLowestIdsOfEquals) {
+  base::RandomStream random(31);
+  for (int round = 0; round < 60; ++round) {
+    std::vector<float> logits(1 + random.below(700));
+    for (float& logit : logits) {
+      logit = random.below(9) == 0 ? -HUGE_VALF : static_cast<float>(random.below(6)) * 1e-6f;
+    }
+    logits[random.below(static_cast<uint32_t>(logits.size()))] = 0;
+    SamplingOptions options = plain();
+    options.top_k = 1 + random.below(20);
+    std::vector<TokenId> order;
+    for (size_t i = 0; i < logits.size(); ++i) {
+      if (logits[i] != -HUGE_VALF) order.push_back(static_cast<TokenId>(i));
+    }
+    std::stable_sort(order.begin(), order.end(), [&](TokenId a, TokenId b) {
+      return logits[static_cast<size_t>(a)] > logits[static_cast<size_t>(b)];
+    });
+    order.resize(std::min<size_t>(order.size(), options.top_k));
+    const std::set<TokenId> expected(order.begin(), order.end());
+    std::set<TokenId> seen;
+    for (const auto& [token, count] : draw(options, logits, 400)) seen.insert(token);
+    EXPECT_EQ(seen, expected) << round;
+  }
+}
+
+TEST(Sampler, ReportsTheCostOfALargeVocabulary) {
+  const auto logits = random_logits(262144, 32);
+  base::SystemClock clock;
+  for (const float temperature : {0.0f, 0.8f}) {
+    SamplingOptions options;  // the defaults: top-k, top-p and min-p
+    options.temperature = temperature;
+    Sampler sampler(options, device::best_isa());
+    int64_t best = INT64_MAX;
+    for (uint64_t position = 0; position < 30; ++position) {
+      const int64_t start = clock.monotonic_ns();
+      sampler.choose(logits, {}, position);
+      best = std::min(best, clock.monotonic_ns() - start);
+    }
+    std::printf("[  figure  ] 262144 tokens, temperature %.1f: %.3f ms a choice\n",
+                static_cast<double>(temperature), static_cast<double>(best) * 1e-6);
+  }
 }
 
 }  // namespace
