@@ -126,6 +126,9 @@ int main(int argc, char** argv) {
     const quant::TestPanel small = big_panel(format, setup, size_t{4} << 20);
     std::printf("%-7s %-10s %6.2f GB/s\n", std::string(format.name).c_str(), "read",
                 read_rate(big.memory));
+    if (best >= device::Isa::kAmx && format.dot_amx != nullptr) {
+      measure(format, format.dot_amx, "amx", big, small, setup);
+    }
     if (best >= device::Isa::kAvx512 && format.dot_avx512 != nullptr) {
       measure(format, format.dot_avx512, "avx512vnni", big, small, setup);
     }

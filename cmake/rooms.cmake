@@ -1,16 +1,18 @@
 # One function makes a room: a static library from every source in its folder, and one test program
 # from every *_test.cc beside them. A file's suffix says its instruction set (_avx2, _avx512,
-# _avx512vnni, _baseline) or its processor (_x86, _aarch64); flags are set nowhere else.
+# _avx512vnni, _amx, _baseline) or its processor (_x86, _aarch64); flags are set nowhere else.
 
 include(CheckCXXCompilerFlag)
 
-# Flags of one source file, from its name: _avx2, _avx512 or _avx512vnni.
+# Flags of one source file, from its name: _avx2, _avx512, _avx512vnni or _amx.
 function(freehold_isa_flags file)
   if(file MATCHES "_avx2\\.cc$")
     set(flags -mavx2 -mfma -mf16c -mbmi2)
   elseif(file MATCHES "_avx512vnni\\.cc$")
     # No VBMI: the rung does not promise it (device/isa.h) and the compiler would use it unasked.
     set(flags -march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512)
+  elseif(file MATCHES "_amx\\.cc$")
+    set(flags -march=x86-64-v4 -mavx512vnni -mamx-tile -mamx-int8 -mprefer-vector-width=512)
   elseif(file MATCHES "_avx512\\.cc$")
     set(flags -march=x86-64-v4 -mprefer-vector-width=512)
   elseif(file MATCHES "_baseline\\.cc$")
@@ -19,7 +21,7 @@ function(freehold_isa_flags file)
   else()
     return()
   endif()
-  if(file MATCHES "_avx512" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  if(file MATCHES "_(avx512|amx)" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # g++ 12 warns about the "undefined" operands inside its own AVX-512 intrinsics (GCC bug 105593).
     list(APPEND flags -Wno-maybe-uninitialized)
   endif()
@@ -30,7 +32,7 @@ endfunction()
 # inlined variable and reference is watched. They keep what finds real faults: reads and writes beyond
 # heap and caller's memory, shifts and overflows.
 function(freehold_kernel_sanitizers file)
-  if(NOT FREEHOLD_SANITIZE MATCHES "address" OR NOT file MATCHES "_(avx2|avx512|avx512vnni|emulated)\\.cc$")
+  if(NOT FREEHOLD_SANITIZE MATCHES "address" OR NOT file MATCHES "_(avx2|avx512|avx512vnni|amx|emulated)\\.cc$")
     return()
   endif()
   set(flags -fno-sanitize=null,alignment,object-size,pointer-overflow
@@ -55,7 +57,7 @@ function(freehold_sources out folder)
     list(FILTER files EXCLUDE REGEX "/tokenizer/pattern_cutter\\.cc$")  # needs PCRE2
   endif()
   if(NOT FREEHOLD_X86)
-    list(FILTER files EXCLUDE REGEX "_(avx2|avx512|avx512vnni|baseline|x86)\\.cc$")
+    list(FILTER files EXCLUDE REGEX "_(avx2|avx512|avx512vnni|amx|baseline|x86)\\.cc$")
   else()
     list(FILTER files EXCLUDE REGEX "_aarch64\\.cc$")
   endif()

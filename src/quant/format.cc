@@ -1,6 +1,7 @@
 #include "quant/format.h"
 
 #include "base/check.h"
+#include "quant/wide_check.h"
 
 namespace freehold::quant {
 namespace {
@@ -27,6 +28,7 @@ constexpr KnownType kKnownTypes[] = {
 }  // namespace
 
 PanelDotFn Format::dot(device::Isa isa) const {
+  if (isa >= device::Isa::kAmx && dot_amx != nullptr && wide_path_is_exact(*this)) return dot_amx;
   if (isa >= device::Isa::kAvx512 && dot_avx512 != nullptr) return dot_avx512;
   if (isa >= device::Isa::kAvx2 && dot_avx2 != nullptr) return dot_avx2;
   return dot_ref;

@@ -68,9 +68,11 @@ struct Format {
   PanelDotFn dot_emulated;  // scalar emulation of the fast paths' tile shape
   PanelDotFn dot_avx2;      // nullptr where this build has none
   PanelDotFn dot_avx512;
+  PanelDotFn dot_amx;      // nullptr for float formats too
   RowsValidFn rows_valid;  // nullptr: every bit pattern is fine
 
-  /// The path for a rung; the highest one at or below it that exists.
+  /// The path for a rung; the highest one at or below it that exists. The matrix tiles' path has to
+  /// prove itself on this processor first (wide_check.h): a wrong one is never used.
   PanelDotFn dot(device::Isa isa) const;
   size_t row_bytes(size_t width) const { return width / block_values * block_bytes; }
 };

@@ -21,6 +21,7 @@ constexpr std::array<Format, static_cast<size_t>(FormatId::kCount)> kFormats = {
    &name##_dot_emulated,                                                     \
    nullptr,                                                                  \
    nullptr,                                                                  \
+   nullptr,                                                                  \
    rows_valid_of(FormatId::id)},
 #include "quant/formats.def"
 #undef FREEHOLD_FORMAT

@@ -8,6 +8,10 @@
 namespace freehold::quant {
 namespace {
 
+#define FREEHOLD_AMX_kFloat(name) nullptr
+#define FREEHOLD_AMX_k32(name) &name##_dot_amx
+#define FREEHOLD_AMX_k256(name) &name##_dot_amx
+
 constexpr std::array<Format, static_cast<size_t>(FormatId::kCount)> kFormats = {{
 #define FREEHOLD_FORMAT(id, name, type_id, block_values, block_bytes, group) \
   {FormatId::id,                                                             \
@@ -21,10 +25,15 @@ constexpr std::array<Format, static_cast<size_t>(FormatId::kCount)> kFormats = {
    &name##_dot_emulated,                                                     \
    &name##_dot_avx2,                                                         \
    &name##_dot_avx512vnni,                                                   \
+   FREEHOLD_AMX_##group(name),                                               \
    rows_valid_of(FormatId::id)},
 #include "quant/formats.def"
 #undef FREEHOLD_FORMAT
 }};
+
+#undef FREEHOLD_AMX_kFloat
+#undef FREEHOLD_AMX_k32
+#undef FREEHOLD_AMX_k256
 
 }  // namespace
 

@@ -44,6 +44,7 @@ TEST(FormatTable, RungsFallBackDownwards) {
   EXPECT_EQ(row.dot(device::Isa::kScalar), row.dot_ref);
   row.dot_avx2 = row.dot_emulated;  // stands for any path of its own
   row.dot_avx512 = nullptr;
+  row.dot_amx = nullptr;
   EXPECT_EQ(row.dot(device::Isa::kAmx), row.dot_emulated);
   row.dot_avx2 = nullptr;
   EXPECT_EQ(row.dot(device::Isa::kAmx), row.dot_ref);

@@ -1,7 +1,7 @@
 #pragma once
 // Sixteen lanes in 512-bit registers, dots by VNNI. The back end of tile.h for x86-64-v4 with VNNI;
-// only *_avx512vnni.cc files may include it. Intrinsics only: g++ 12 miscompiles plain signed int8
-// dot loops for these targets.
+// only *_avx512vnni.cc and *_amx.cc files may include it. Intrinsics only: g++ 12 miscompiles plain
+// signed int8 dot loops for these targets.
 
 #include <immintrin.h>
 
@@ -209,6 +209,32 @@ struct LanesAvx512Vnni {
   FREEHOLD_INLINE static I close(I sum, I part, I scale) {
     if constexpr (!T::kScaled) return part;
     return _mm512_add_epi32(sum, _mm512_mullo_epi32(part, scale));
+  }
+
+  // Planes of wide_dot.h.
+  FREEHOLD_INLINE static I load_dwords(const int32_t* from) { return _mm512_load_si512(from); }
+  FREEHOLD_INLINE static I add(I a, I b) { return _mm512_add_epi32(a, b); }
+  /// The low 16 bits of each lane in both halves.
+  FREEHOLD_INLINE static I both_halves(I a) {
+    return _mm512_or_si512(and_mask(a, 0xFFFFu), _mm512_slli_epi32(a, 16));
+  }
+  /// w = scale x (byte - offset) as 128 high + low, low in 0 … 127.
+  template <int offset>
+  FREEHOLD_INLINE static void planes(I bytes, I both, I& low, I& high) {
+    const __m512i first_bytes = splat(0x00FF00FFu);
+    __m512i even = _mm512_and_si512(bytes, first_bytes);
+    __m512i odd = _mm512_srli_epi16(bytes, 8);
+    if constexpr (offset != 0) {
+      even = _mm512_sub_epi16(even, _mm512_set1_epi16(offset));
+      odd = _mm512_sub_epi16(odd, _mm512_set1_epi16(offset));
+    }
+    even = _mm512_mullo_epi16(even, both);
+    odd = _mm512_mullo_epi16(odd, both);
+    // 0xCA: where the first is set the second, else the third.
+    low = and_mask(_mm512_ternarylogic_epi32(first_bytes, even, _mm512_slli_epi16(odd, 8), 0xCA),
+                   0x7F7F7F7Fu);
+    high = _mm512_ternarylogic_epi32(first_bytes, _mm512_srli_epi16(even, 7),
+                                     _mm512_slli_epi16(odd, 1), 0xCA);
   }
 
   // Floats.

@@ -220,6 +220,34 @@ struct LanesEmulated {
     });
   }
 
+  // Planes of wide_dot.h.
+  static I load_dwords(const int32_t* from) {
+    I out;
+    std::memcpy(out.lane, from, sizeof(out.lane));
+    return out;
+  }
+  FREEHOLD_CALL static I add(const I& a, const I& b) {
+    return map([&](size_t row) { return a.lane[row] + b.lane[row]; });
+  }
+  FREEHOLD_CALL static I both_halves(const I& a) {
+    return map([&](size_t row) { return (a.lane[row] & 0xFFFFu) | a.lane[row] << 16; });
+  }
+  template <int offset>
+  FREEHOLD_CALL static void planes(const I& bytes, const I& both, I& low, I& high) {
+    for (size_t row = 0; row < kRows; ++row) {
+      const int scale = static_cast<int16_t>(both.lane[row]);
+      uint32_t low_bytes = 0;
+      uint32_t high_bytes = 0;
+      for (int byte = 0; byte < 4; ++byte) {
+        const int w = scale * (byte_of(bytes.lane[row], byte) - offset);
+        low_bytes |= (static_cast<uint32_t>(w) & 127u) << (8 * byte);
+        high_bytes |= (static_cast<uint32_t>(w >> 7) & 255u) << (8 * byte);
+      }
+      low.lane[row] = low_bytes;
+      high.lane[row] = high_bytes;
+    }
+  }
+
   // Floats.
   FREEHOLD_CALL static F splat(float value) {
     return map_float([&](size_t) { return value; });

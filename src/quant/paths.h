@@ -11,7 +11,8 @@ namespace freehold::quant {
   void name##_dot_ref(const PanelDot& task);                                 \
   void name##_dot_emulated(const PanelDot& task);                            \
   void name##_dot_avx2(const PanelDot& task);                                \
-  void name##_dot_avx512vnni(const PanelDot& task);
+  void name##_dot_avx512vnni(const PanelDot& task);                          \
+  void name##_dot_amx(const PanelDot& task);
 #include "quant/formats.def"
 #undef FREEHOLD_FORMAT
 

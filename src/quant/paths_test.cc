@@ -29,6 +29,9 @@ std::vector<Path> paths_of(const Format& format) {
   if (format.dot_avx512 != nullptr && best >= device::Isa::kAvx512) {
     paths.push_back({"avx512vnni", format.dot_avx512});
   }
+  if (format.dot_amx != nullptr && best >= device::Isa::kAmx) {
+    paths.push_back({"amx", format.dot_amx});
+  }
   return paths;
 }
 

@@ -1,0 +1,14 @@
+#include "quant/lanes_avx512vnni.h"
+#include "quant/paths.h"
+#include "quant/iq4_nl/iq4_nl_tile.h"
+#include "quant/tiles_amx.h"
+#include "quant/wide_dot.h"
+
+namespace freehold::quant {
+
+void iq4_nl_dot_amx(const PanelDot& task) {
+  if (task.x.columns < kWideFewest) return iq4_nl_dot_avx512vnni(task);
+  dot_wide<Iq4NlTile, LanesAvx512Vnni, TilesAmx>(task);
+}
+
+}  // namespace freehold::quant
