@@ -247,6 +247,24 @@ def ollama():
     check(tree_of(root) == before, "nothing is written to Ollama's store")
     expect(0, "import", "ollama:tiny")
     check(expect(0, "run", "tiny", "-n", 8, "Hello")[0] == by_flags, "an imported model keeps its settings")
+    expect(0, "rm", "tiny")
+    expect(0, "rm", "plain")
+    expect(0, "import", "ollama:tiny", "--link")
+    kept = root / "blobs" / f"sha256-{hashlib.sha256(data).hexdigest()}"
+    here = HOME / "blobs" / kept.name
+    shared = os.stat(here).st_ino == os.stat(kept).st_ino
+    print("note: --link made", "a hard link" if shared else "a clone")
+    check(expect(0, "run", "tiny", "-n", 8, "Hello")[0] == by_flags, "an imported model that shares its bytes")
+    expect(0, "verify", "tiny")
+    if os.path.isdir("/dev/shm") and os.stat("/dev/shm").st_dev != os.stat(WORK).st_dev:
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+            _, err = expect(4, "import", shutil.copy(MODEL, elsewhere), "far", "--link")
+            check("--link" in err, "what cannot be shared is said")
+    expect(0, "rm", "tiny")
+    check(kept.read_bytes() == data, "rm leaves the other program's file alone")
+    check(not (HOME / "tmp" / "import").exists(), "nothing is left over")
+    expect(0, "import", "ollama:tiny")
+    expect(0, "import", MODEL, "plain")
     expect(0, "create", "over", "-f", "-", text=b"FROM ollama:tiny\nPARAMETER seed 9\n")
     check("seed 9" in expect(0, "run", "over", "-n", 1, "x", "--verbose")[1], "create FROM another program's model")
     check(b"Be brief." in expect(0, "show", "over", "--system")[0], "and inherits what it asks for")

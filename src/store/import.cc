@@ -42,6 +42,31 @@ Status check_is_gguf(io::ReadableFile& file) {
                "models are imported as GGUF; convert it first"};
 }
 
+/// The file's bytes into `temporary`, hashed on the way and synced.
+Result<BlobHashes> copy_blob(io::ReadableFile& source, const std::string& temporary,
+                             io::FileSystem& files, Observer& observer) {
+  BlobWriter writer = TRY(BlobWriter::begin(files, temporary));
+  TRY(read_through(source, observer,
+                   [&writer](std::span<const std::byte> piece) { return writer.add(piece); }));
+  return std::move(writer).finish();
+}
+
+/// `temporary` as a second name of the file's bytes, which are read and hashed where they are.
+Result<BlobHashes> share_blob(io::ReadableFile& source, const ImportOptions& options,
+                              const std::string& temporary, io::FileSystem& files,
+                              Observer& observer) {
+  TRY(options.share(source.path(), temporary));
+  const std::unique_ptr<io::ReadableFile> shared = TRY(files.open(temporary));
+  Sha256 sha256;
+  io::PanelChecksumBuilder panels;
+  TRY(read_through(*shared, observer, [&](std::span<const std::byte> piece) -> Status {
+    sha256.add(piece);
+    panels.add(piece);
+    return {};
+  }));
+  return BlobHashes{std::move(sha256).finish(), std::move(panels).finish()};
+}
+
 /// "name-00001-of-00003.gguf": one blob cannot hold it.
 bool is_shard(std::string_view path) {
   const size_t of = path.rfind("-of-");
@@ -67,12 +92,12 @@ Result<ModelRecord> Store::import(const std::string& path, std::string_view text
   const std::unique_ptr<io::FileLock> working = TRY(lock_or_wait(
       files(), paths_.import_lock(), "another import is running; waiting for it", observer));
   TRY(remove_tree(files(), paths_.import_work()));
-  TRY(check_space(files(), paths_.home(), source->size() + kSpareBytes));
+  TRY(check_space(files(), paths_.home(), (options.share ? 0 : source->size()) + kSpareBytes));
   TRY(files().make_directories(paths_.import_work()));
   const std::string temporary = paths_.import_work() + "/model";
-  BlobWriter writer = TRY(BlobWriter::begin(files(), temporary));
-  const Status copied = read_through(
-      *source, observer, [&writer](std::span<const std::byte> piece) { return writer.add(piece); });
+  Result<BlobHashes> copied = options.share
+                                  ? share_blob(*source, options, temporary, files(), observer)
+                                  : copy_blob(*source, temporary, files(), observer);
   if (!copied.ok()) {
     (void)remove_tree(files(), paths_.import_work()).ok();
     return copied.error();
@@ -81,7 +106,7 @@ Result<ModelRecord> Store::import(const std::string& path, std::string_view text
     (void)remove_tree(files(), paths_.import_work()).ok();
     return Error{ErrorCode::kFailed, path + " changed while it was read", "import it again"};
   }
-  const BlobHashes hashes = TRY(std::move(writer).finish());
+  const BlobHashes hashes = std::move(copied).value();
   if (!options.sha256.empty() && options.sha256 != hashes.sha256) {
     (void)remove_tree(files(), paths_.import_work()).ok();
     return Error{ErrorCode::kDamaged,

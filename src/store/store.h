@@ -59,6 +59,8 @@ struct ImportOptions {
   ModelSettings settings = {};    ///< what the name asks for
   std::string source = "import";  ///< for people; kCreatedSource may replace a name of that source
   std::string sha256 = {};        ///< what the file is said to be; empty: not known
+  /// Makes the second path from the first without copying (io/share_file.h); empty: it is copied.
+  std::function<Status(const std::string& from, const std::string& to)> share = {};
 };
 
 /// A MODEL argument that was found.

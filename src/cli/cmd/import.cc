@@ -7,13 +7,19 @@
 #include "cli/licence_gate.h"
 #include "cli/session.h"
 #include "cli/store_observer.h"
+#include "io/share_file.h"
 #include "store/source/reference.h"
 
 namespace freehold::cli {
 
 namespace {
 
-constexpr Option kOptions[] = {kLicencePolicyOption};
+constexpr Option kOptions[] = {
+    {"--link", 0, OptionKind::kFlag, "",
+     "share the file's bytes on disk instead of copying them, where the file system can; the file "
+     "must then not be changed in place"},
+    kLicencePolicyOption,
+};
 
 /// What the file is called, as a name of the store.
 std::string name_of_file(std::string_view path) {
@@ -80,6 +86,7 @@ Status run(Context& context, const Arguments& arguments) {
                            : foreign        ? store::own_name_of(words[0])
                                             : name_of_file(path);
   // A file that cannot be read as a model is refused before it is copied.
+  if (TRY(arguments.flag("--link"))) options.share = io::share_file;
   NamedModel named;
   named.file = std::make_unique<model::GgufModel>(TRY(model::GgufModel::open(context.files, path)));
   TRY(admit_use(context, arguments, path, named));
