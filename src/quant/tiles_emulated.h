@@ -40,7 +40,8 @@ class TilesEmulated {
   void multiply() {
     for (size_t row = 0; row < rows_; ++row) {
       for (size_t k = 0; k < bytes_ / 4; ++k) {
-        for (size_t lane = 0; lane < 16; ++lane) add<is_signed>(row, k, lane, tile_[a], tile_[b], tile_[c]);
+        for (size_t lane = 0; lane < 16; ++lane)
+          add<is_signed>(row, k, lane, tile_[a], tile_[b], tile_[c]);
       }
     }
   }

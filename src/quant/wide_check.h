@@ -5,8 +5,8 @@
 
 namespace freehold::quant {
 
-/// True where `dot` equals the format's reference bit for bit on a small panel of random bytes, with
-/// more columns than one tile takes. Microseconds; any thread.
+/// True where `dot` equals the format's reference bit for bit on a small panel of random bytes,
+/// with more columns than one tile takes. Microseconds; any thread.
 bool equals_reference(const Format& format, PanelDotFn dot);
 
 /// equals_reference() of the format's dot_amx, found out once per process and format: processors

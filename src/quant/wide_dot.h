@@ -7,10 +7,11 @@
 // operand is sixteen columns of activations as they lie. So nothing is packed but the unpacked
 // weights, which stay in the first-level cache while the columns pass by.
 //
-// Scaled formats: a sub-block's scale is multiplied into the bytes, w = scale x (byte - offset) of at
-// most 13 bits, and w is split into two planes, w = 128 high + low with low in 0 … 127. Both planes'
-// products add up in int32 over a whole block: S = 128 T_high + T_low, exactly. Other formats: the
-// bytes as they are, one product tile per block of 32, the offset undone where the sum starts.
+// Scaled formats: a sub-block's scale is multiplied into the bytes, w = scale x (byte - offset) of
+// at most 13 bits, and w is split into two planes, w = 128 high + low with low in 0 … 127. Both
+// planes' products add up in int32 over a whole block: S = 128 T_high + T_low, exactly. Other
+// formats: the bytes as they are, one product tile per block of 32, the offset undone where the sum
+// starts.
 //
 // The integer sums are exact in any order and the f32 chain is tile.h's chain_step: the bits are
 // those of plain.h. Columns go in groups of equal size; the last may overlap the one before it and
@@ -156,8 +157,8 @@ class WideRows {
       Columns& columns = pair_[g / 2 % 2];
       begin_columns(g, first, columns);
       for (size_t b = 0; b < blocks; ++b, ++turn) {
-        const int8_t* q = task_.x.q + (column_ + columns.first[0]) * task_.x.q_stride +
-                          (first + b) * T::kValues;
+        const int8_t* q =
+            task_.x.q + (column_ + columns.first[0]) * task_.x.q_stride + (first + b) * T::kValues;
         if (columns.groups == 2) {
           products<2>(q, columns, b, products_[turn % 2]);
         } else {
@@ -176,8 +177,7 @@ class WideRows {
     for (size_t g = 0; g < columns.groups; ++g) {
       columns.first[g] = first_of(group + g);
       columns.chain[g] = (group + g) * kWideGroup;
-      const int16_t* sums = task_.x.sums +
-                            (column_ + columns.first[g]) * task_.x.sums_stride +
+      const int16_t* sums = task_.x.sums + (column_ + columns.first[g]) * task_.x.sums_stride +
                             first * (T::kValues / 16);
       for (size_t c = 0; c < size_; ++c) columns.terms[g][c].fill(sums + c * task_.x.sums_stride);
     }

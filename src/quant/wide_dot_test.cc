@@ -1,5 +1,5 @@
-// The shape of the matrix tiles' path, on emulated tiles and lanes, equals the reference bit for bit
-// for every quantised format; tiles that do not are found out.
+// The shape of the matrix tiles' path, on emulated tiles and lanes, equals the reference bit for
+// bit for every quantised format; tiles that do not are found out.
 
 #include "quant/wide_dot.h"
 
@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "quant/iq4_nl/iq4_nl_tile.h"
 #include "quant/iq4_xs/iq4_xs_tile.h"
+#include "quant/lanes_emulated.h"
 #include "quant/mxfp4/mxfp4_tile.h"
 #include "quant/q2_k/q2_k_tile.h"
 #include "quant/q3_k/q3_k_tile.h"
@@ -22,7 +23,6 @@
 #include "quant/q5_k/q5_k_tile.h"
 #include "quant/q6_k/q6_k_tile.h"
 #include "quant/q8_0/q8_0_tile.h"
-#include "quant/lanes_emulated.h"
 #include "quant/test_panels.h"
 #include "quant/tiles_emulated.h"
 #include "quant/wide_check.h"

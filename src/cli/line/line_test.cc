@@ -316,8 +316,8 @@ TEST(LinePainter, TypingIsPaintingAfresh) {
   constexpr std::string_view kBytes =
       "The quick 日本語 fox e\u0301 jumps over it.\x01start \x05 end\x17\x17more\x1b[D\x1b[D\x1b[D"
       "x\x7f\x7f\x1b\rsecond line\x1b[A\x1b[A\x0b\x15";
-  for (const size_t columns : {5, 9, 10, 17, 40, 80}) {
-    for (const size_t rows : {3, 24}) expect_same_screen(kBytes, columns, rows);
+  for (const size_t columns : {5u, 9u, 10u, 17u, 40u, 80u}) {
+    for (const size_t rows : {3u, 24u}) expect_same_screen(kBytes, columns, rows);
   }
 }
 

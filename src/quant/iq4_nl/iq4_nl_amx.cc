@@ -1,6 +1,6 @@
+#include "quant/iq4_nl/iq4_nl_tile.h"
 #include "quant/lanes_avx512vnni.h"
 #include "quant/paths.h"
-#include "quant/iq4_nl/iq4_nl_tile.h"
 #include "quant/tiles_amx.h"
 #include "quant/wide_dot.h"
 

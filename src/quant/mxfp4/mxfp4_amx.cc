@@ -1,6 +1,6 @@
 #include "quant/lanes_avx512vnni.h"
-#include "quant/paths.h"
 #include "quant/mxfp4/mxfp4_tile.h"
+#include "quant/paths.h"
 #include "quant/tiles_amx.h"
 #include "quant/wide_dot.h"
 
