@@ -30,13 +30,14 @@ import float64_forward  # noqa: E402
 
 # The architecture of a file -> that of transformers, where the two names differ, and the stem of its
 # classes. A variant may name another of the same files ("hf").
-HF = {"qwen3moe": "qwen3_moe", "gemma3": "gemma3"}
+HF = {"qwen3moe": "qwen3_moe", "gemma3": "gemma3", "mistral3": "ministral3"}
 HF_CLASSES = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "qwen3_moe": "Qwen3Moe",
               "gemma3": "Gemma3", "gemma2": "Gemma2", "mistral": "Mistral", "smollm3": "SmolLM3",
               "granite": "Granite", "olmo2": "Olmo2", "olmo3": "Olmo3", "exaone4": "Exaone4",
-              "glm4": "Glm4", "seed_oss": "SeedOss", "phi3": "Phi3", "cohere2": "Cohere2"}
+              "glm4": "Glm4", "seed_oss": "SeedOss", "phi3": "Phi3", "cohere2": "Cohere2",
+              "ministral3": "Ministral3"}
 GEMMA = ("gemma2", "gemma3")  # whose norm weights are written plus one
-PERMUTED = ("llama", "smollm3", "granite")  # whose q and k rows are written as neighbours
+PERMUTED = ("llama", "smollm3", "granite", "mistral3")  # whose q and k rows are written as neighbours
 TOLERANCE = 1e-4  # Largest difference allowed, over the row's root mean square.
 VOCABULARY = 128
 
@@ -219,6 +220,15 @@ VARIANTS = {
         config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=6,
                     num_attention_heads=4, num_key_value_heads=2, layer_norm_eps=1e-5,
                     sliding_window=16, logit_scale=0.25, rope_theta=50000.0)),
+    "mistral3": dict(
+        arch="mistral3", seed=401, tokens=300,
+        why="YaRN by 16 over an original context of 16, its magnitude cancelled; queries that grow",
+        config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+                    num_attention_heads=4, num_key_value_heads=2, head_dim=16, rms_norm_eps=1e-5,
+                    tie_word_embeddings=False, rope_theta=64.0,
+                    rope_scaling=dict(rope_type="yarn", factor=16.0, beta_fast=32.0, beta_slow=1.0,
+                                      mscale=1.0, mscale_all_dim=1.0, llama_4_scaling_beta=0.1,
+                                      original_max_position_embeddings=16))),
 }
 
 
@@ -388,6 +398,11 @@ def write_keys(writer, arch, config):
         writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
         writer.add_rope_scaling_factor(rope["factor"])
         writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
+    if arch == "mistral3":
+        writer.add_rope_scaling_yarn_beta_fast(rope["beta_fast"])
+        writer.add_rope_scaling_yarn_beta_slow(rope["beta_slow"])
+        writer.add_rope_scaling_yarn_log_mul(rope["mscale_all_dim"])
+        writer.add_attn_temperature_scale(rope["llama_4_scaling_beta"])
     if arch != "gemma2":
         writer.add_rope_freq_base(rope["rope_theta"])
     if "sliding_attention" in config.rope_parameters:
@@ -428,7 +443,7 @@ def write_keys(writer, arch, config):
             writer.add_sliding_window_pattern([t == "sliding_attention" for t in config.layer_types])
     if arch not in ("gemma2", "phi3", "olmo2", "seed_oss", "glm4"):
         writer.add_vocab_size(config.vocab_size)
-    if arch in ("llama", "smollm3", "granite", "cohere2", "phi3"):
+    if arch in ("llama", "smollm3", "granite", "cohere2", "phi3", "mistral3"):
         writer.add_rope_dimension_count(head_dim)
     if arch == "glm4":
         writer.add_rope_dimension_count(head_dim // 2)

@@ -25,6 +25,7 @@ struct Architecture {
   bool fused_qkv = false;
   bool fused_gate_up = false;
   bool tied_output = false;  // there is no other
+  bool yarn = false;         // … RoPE scaling
   float rope_base = 10'000.0f;
   float norm_epsilon = 1e-6f;
   std::string_view mlp_norm = "ffn_norm.weight";
@@ -74,6 +75,11 @@ constexpr Architecture kArchitectures[] = {
      .fused_qkv = true,
      .fused_gate_up = true,
      .norm_epsilon = 1e-5f},
+    {.name = "mistral3",
+     .head_width_key = true,
+     .yarn = true,
+     .rope_base = 1e6f,
+     .norm_epsilon = 1e-5f},
     {.name = "cohere2",
      .norms = Norms::kOneBefore,
      .sliding_window = true,
@@ -108,6 +114,10 @@ Status fill_defaults(FactoryOptions& options, const Architecture& architecture) 
   if (options.rope_base == 0) options.rope_base = architecture.rope_base;
   if (!(options.rope_factor >= 1.0f && options.rope_factor <= 1024.0f)) {
     return usage(fmt::format("--rope-factor is {}, not 1 to 1024", options.rope_factor));
+  }
+  if (architecture.yarn && options.rope_scaling == RopeScaling::kNone) {
+    options.rope_scaling = RopeScaling::kYarn;
+    options.rope_factor = 16.0f;
   }
   if (options.rope_original_context == 0) {
     options.rope_original_context =
@@ -256,6 +266,9 @@ void add_factor_keys(GgufHeader& header, const FactoryOptions& o) {
     header.add_float(prefix + "embedding_scale", 12.0f);
     header.add_float(prefix + "residual_scale", 0.22f);
     header.add_float(prefix + "logit_scale", 8.0f);
+  } else if (o.architecture == "mistral3") {
+    header.add_float(prefix + "attention.temperature_scale", 0.1f);
+    header.add_float(prefix + "rope.scaling.yarn_log_multiplier", 1.0f);
   } else if (o.architecture == "cohere2") {
     header.add_float(prefix + "logit_scale", 0.25f);
   }

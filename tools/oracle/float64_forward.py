@@ -92,9 +92,14 @@ MUTANTS = {
         "pattern_starts_global", "pattern_every_5", "window_plus_one", "window_minus_one",
         "window_missing", "logit_scale_missing", "logit_scale_inverted", "gqa_modulo", "eps_1e-6",
         "silu_to_gelu"],
+    "mistral3": [
+        "pairing_halves", "rope_scaling_missing", "rope_scaling_inverted", "yarn_ramp_unrounded",
+        "yarn_magnitude_kept", "temperature_missing", "temperature_one_late",
+        "temperature_on_keys_too", "temperature_not_stepped", "gqa_modulo", "eps_1e-6",
+        "scale_from_embedding", "silu_to_gelu", "output_is_embedding"],
 }
 
-INTERLEAVED = ("llama", "smollm3", "granite", "glm4", "cohere2")
+INTERLEAVED = ("llama", "smollm3", "granite", "glm4", "cohere2", "mistral3")
 GELU = ("gemma2", "gemma3")
 # Every n-th layer is global where the file names a window and no pattern; 0: none is.
 WINDOW_PATTERN = {"gemma2": 2, "gemma3": 6, "olmo2": 4, "exaone4": 4, "cohere2": 4}
@@ -156,6 +161,8 @@ class Hyper:
         self.yarn_attention_factor = w.arch_key("rope.scaling.attn_factor", 1.0)
         self.yarn_beta_fast = w.arch_key("rope.scaling.yarn_beta_fast", 32.0)
         self.yarn_beta_slow = w.arch_key("rope.scaling.yarn_beta_slow", 1.0)
+        self.yarn_log_multiplier = w.arch_key("rope.scaling.yarn_log_multiplier", 0.0)
+        self.temperature = w.arch_key("attention.temperature_scale", 0.0)
         self.experts_used = w.arch_key("expert_used_count", 0)
         self.arch = w.arch
         self.window = w.arch_key("attention.sliding_window", 0)
@@ -210,6 +217,8 @@ def rope_frequencies(h, base, factors, scaled, mutate):
     ramp = ((pair - low) / max(high - low, 0.001)).clamp(0, 1)
     inv = inv / factor * ramp + inv * (1 - ramp)
     attention = h.yarn_attention_factor * (1.0 + 0.1 * math.log(factor))
+    if h.yarn_log_multiplier and mutate != "yarn_magnitude_kept":
+        attention /= 1.0 + 0.1 * h.yarn_log_multiplier * math.log(factor)
     return inv, 1.0 if mutate == "yarn_attention_factor_missing" else attention
 
 
@@ -242,6 +251,15 @@ def rope_table(h, w, count, local, mutate):
     inv, attention = rope_frequencies(h, base, factors, scaled, mutate)
     angle = torch.arange(count, dtype=F64)[:, None] * inv[None, :]
     return (torch.cos(angle) * attention)[:, None, :], (torch.sin(angle) * attention)[:, None, :]
+
+
+def temperature(h, count, mutate):
+    """What queries are multiplied by, [tokens, 1, 1]."""
+    contexts = torch.arange(count, dtype=F64) - (1 if mutate == "temperature_one_late" else 0)
+    contexts = contexts.clamp(min=0) / h.context_original
+    if mutate != "temperature_not_stepped":
+        contexts = torch.floor(contexts)
+    return (1.0 + h.temperature * torch.log(1.0 + contexts))[:, None, None]
 
 
 def is_local(h, layer, mutate):
@@ -358,6 +376,9 @@ class Forward:
         if m == "rope_table_f16":
             cosine, sine = (t.to(torch.float16).to(F64) for t in (cosine, sine))
         q, k = turn(q, cosine, sine, interleaved), turn(k, cosine, sine, interleaved)
+        if h.temperature and m != "temperature_missing":
+            q = q * temperature(h, count, m)
+            k = k * temperature(h, count, m) if m == "temperature_on_keys_too" else k
         if normed and m == "qk_norm_after_rope":
             q, k = self.head_norm(q, f"{p}attn_q_norm"), self.head_norm(k, f"{p}attn_k_norm")
         if m == "bias_after_rope":

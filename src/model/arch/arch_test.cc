@@ -132,6 +132,9 @@ TEST(Architectures, WhatIsImpossibleOrNotThereYetIsRefusedByName) {
       {"olmo2", "residual_scale", 0.5f, ErrorCode::kRefused, "residual_scale"},
       {"granite", "logit_scale", 0.0f, ErrorCode::kDamaged, "logit_scale"},
       {"granite", "rope.scaling.finetuned", 1.0f, ErrorCode::kDamaged, "finetuned"},
+      {"llama", "attention.temperature_scale", 0.1f, ErrorCode::kRefused, "temperature_scale"},
+      {"mistral3", "attention.temperature_scale", 0.1f, ErrorCode::kDamaged, "original_context"},
+      {"mistral3", "attention.temperature_scale", -1.0f, ErrorCode::kDamaged, "temperature_scale"},
       {"glm4", "rope.dimension_sections", std::string("8"), ErrorCode::kRefused, "sections"},
       {"qwen3moe", "expert_used_count", 9u, ErrorCode::kDamaged, "expert_used_count"},
   };
@@ -145,6 +148,21 @@ TEST(Architectures, WhatIsImpossibleOrNotThereYetIsRefusedByName) {
     EXPECT_NE(read.error().message.find(refusal.says), std::string::npos) << read.error().message;
   }
   EXPECT_EQ(find_architecture("no-such"), nullptr);
+}
+
+TEST(Architectures, AYarnMagnitudeOfTheFilesOwnIsTheRulesOrRefused) {
+  Keys keys = needed_keys("llama");
+  keys["rope.scaling.type"] = "yarn";
+  keys["rope.scaling.factor"] = 8.0f;
+  keys["rope.scaling.original_context_length"] = 64u;
+  keys["rope.scaling.yarn_attn_factor"] = 1.2079441541679836f;  // OLMo 3 says so
+  const Architecture& llama = *find_architecture("llama");
+  EXPECT_TRUE(llama.read(model_with("llama", keys)).ok());
+  keys["rope.scaling.yarn_attn_factor"] = 1.0f;
+  const auto other = llama.read(model_with("llama", keys));
+  ASSERT_FALSE(other.ok());
+  EXPECT_EQ(other.error().code, ErrorCode::kRefused);
+  EXPECT_NE(other.error().message.find("yarn_attn_factor"), std::string::npos);
 }
 
 TEST(Architectures, TensorsThatNobodyReadsMissAndDisagreeByName) {

@@ -139,6 +139,18 @@ Result<HyperParameters> HyperParameterReader::finish(HyperParameters parameters)
 
 namespace {
 
+/// A file may name YaRN's magnitude in place of the rule for it: some do, with what the rule gives.
+void refuse_other_yarn_magnitude(HyperParameterReader& reader, double factor) {
+  const double rule = factor > 1 ? 1 + 0.1 * std::log(factor) : 1;
+  const double named = reader.number_or("rope.scaling.yarn_attn_factor", 0, 1e6, rule);
+  if (std::fabs(named - rule) > 1e-5 * rule) {
+    reader.refuse(
+        fmt::format("a 'rope.scaling.yarn_attn_factor' of {} is not there yet; {} follows from "
+                    "the scaling factor",
+                    named, rule));
+  }
+}
+
 /// RoPE scaling as the field's converter writes it; Llama 3's comes as per-pair factors in a
 /// tensor.
 ops::RopeScaling read_rope(HyperParameterReader& reader, uint32_t key_dim, uint32_t context) {
@@ -164,6 +176,7 @@ ops::RopeScaling read_rope(HyperParameterReader& reader, uint32_t key_dim, uint3
     rope.kind = ops::RopeScalingKind::kLinear;
   } else if (type == "yarn") {
     rope.kind = ops::RopeScalingKind::kYarn;
+    refuse_other_yarn_magnitude(reader, rope.factor);
   } else {
     reader.refuse(
         fmt::format("RoPE scaling {} is not there yet; none, linear, yarn and per-pair "
@@ -199,8 +212,11 @@ HyperParameters read_common(HyperParameterReader& reader, const CommonKeys& keys
                                                  "attention.scale",
                                                  "attention.clamp_kqv",
                                                  "attention.max_alibi_bias",
+                                                 "attention.temperature_scale",
+                                                 "attention.temperature_length",
                                                  "attn_logit_softcapping",
                                                  "rope.scaling.yarn_ext_factor",
+                                                 "rope.scaling.yarn_log_multiplier",
                                                  "use_parallel_residual"};
   for (const std::string_view key : kUnread) {
     if (std::find(keys.own.begin(), keys.own.end(), key) == keys.own.end()) {

@@ -47,6 +47,8 @@ struct HyperParameters {
   ops::GateActivation gate = ops::GateActivation::kSilu;
   float attention_scale = 0;     // formed in binary64, rounded once
   float attention_soft_cap = 0;  // 0: none
+  double temperature_scale = 0;  // of queries by position (layer_context.h); 0: none
+  uint32_t temperature_length = 0;
   float embedding_scale = 1;
   float residual_scale = 1;    // of what a block adds to the residual stream
   float logit_scale = 1;       // one multiplication, whatever the file's key divides by

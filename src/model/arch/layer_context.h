@@ -28,6 +28,13 @@ struct NormSpec {
   bool centred = false;  // LayerNorm without a bias in place of RMSNorm
 };
 
+/// A factor on queries that grows with their position: 1 + scale * ln(1 + floor(position /
+/// length)), after RoPE (docs/NUMERICS.md, section 8).
+struct AttentionTemperature {
+  double scale = 0;  // 0: none
+  uint32_t length = 0;
+};
+
 /// Three projections of one input, each with an optional bias, an optional norm, and RoPE.
 struct QkvSpec {
   WeightName query{}, key{}, value{};  // no key and value: query has the rows of all three in turn
@@ -37,6 +44,7 @@ struct QkvSpec {
   float norm_eps = 0;
   bool rope = true;
   uint32_t rope_set = 0;
+  AttentionTemperature temperature{};
 };
 
 struct Qkv {

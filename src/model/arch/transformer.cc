@@ -128,6 +128,7 @@ Activation attention_block(LayerContext& context, const HyperParameters& paramet
   spec.norm_whole = parameters.whole_norms;
   spec.rope = kind.rope;
   spec.rope_set = kind.rope_set;
+  spec.temperature = {parameters.temperature_scale, parameters.temperature_length};
   const Qkv qkv = context.qkv(normed, spec);
   const Activation mixed = context.attention(
       qkv, {parameters.attention_scale, parameters.attention_soft_cap, kind.window});

@@ -137,6 +137,11 @@ double longrope_attention_factor(double factor, double original_context) {
   return sqrt_f64(1.0 + log2_f64(factor) / log2_f64(original_context));
 }
 
+float attention_temperature(uint32_t position, double scale, uint32_t length) {
+  const double contexts = 1.0 + static_cast<double>(position / length);
+  return static_cast<float>(1.0 + scale * (log2_f64(contexts) * kLn2));
+}
+
 Result<RopeTable> RopeTable::create(const RopeScaling& scaling) {
   TRY(check_numbers(scaling));
   const size_t pairs = scaling.rotary_dim / 2;

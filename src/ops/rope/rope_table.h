@@ -55,6 +55,10 @@ struct RopeScaling {
 /// ln(original_context)), 1 where factor <= 1. factor: extended over original context.
 double longrope_attention_factor(double factor, double original_context);
 
+/// What a query at `position` is multiplied by where the model's attention has a temperature:
+/// 1 + scale * ln(1 + floor(position / length)) (docs/NUMERICS.md, section 8). length > 0.
+float attention_temperature(uint32_t position, double scale, uint32_t length);
+
 class RopeTable {
  public:
   /// kDamaged, naming the value, where the scaling makes no sense (an odd dimension, a factor that

@@ -188,6 +188,17 @@ TEST(RopeTable, NonsenseIsRefused) {
   EXPECT_TRUE(RopeTable::create(plain(0)).ok());
 }
 
+TEST(AttentionTemperature, GrowsByWholeContextsAndIsOneInTheFirst) {
+  for (const uint32_t position : {0u, 1u, 16383u})
+    EXPECT_EQ(attention_temperature(position, 0.1, 16384), 1.0f);
+  for (const uint32_t contexts : {1u, 2u, 3u, 16u, 1000u}) {
+    const auto want = static_cast<float>(1.0 + 0.1 * std::log(1.0 + contexts));
+    EXPECT_EQ(attention_temperature(contexts * 100, 0.1, 100), want) << contexts;
+    EXPECT_EQ(attention_temperature(contexts * 100 + 99, 0.1, 100), want) << contexts;
+    EXPECT_LT(attention_temperature(contexts * 100 - 1, 0.1, 100), want) << contexts;
+  }
+}
+
 // Mutants: powers taken in binary32, as common engines do, and the table rounded twice.
 TEST(RopeTable, MutantsAreSeen) {
   const RopeScaling scaling = plain(128, 1e6);

@@ -185,6 +185,11 @@ void add_factor_mutants(const Parameters& own, Mutants& mutants) {
   if (own.logit_soft_cap != 0) {
     mutants.emplace_back("no cap on logits", [](Parameters& p) { p.logit_soft_cap = 0; });
   }
+  if (own.temperature_scale != 0) {
+    mutants.emplace_back("no temperature", [](Parameters& p) { p.temperature_scale = 0; });
+    mutants.emplace_back("temperature one position late",
+                         [](Parameters& p) { ++p.temperature_length; });
+  }
   if (own.centred_norms) {
     mutants.emplace_back("RMSNorm", [](Parameters& p) { p.centred_norms = false; });
   }

@@ -82,14 +82,16 @@ TEST_P(InvarianceSlow, OneHash) {
   EXPECT_EQ(matrix(small_model(GetParam().first, GetParam().second)).size(), 1u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, InvarianceSlow,
-                         testing::Values(std::pair{"llama", "Q4_K_M"}, std::pair{"qwen2", "Q5_0"},
-                                         std::pair{"qwen3moe", "Q4_K_M"},
-                                         std::pair{"gemma3", "Q6_K"}, std::pair{"llama", "F16"},
-                                         std::pair{"olmo2", "Q4_K_M"}, std::pair{"phi3", "Q4_K_M"},
-                                         std::pair{"cohere2", "Q4_K_M"},
-                                         std::pair{"granite", "Q8_0"},
-                                         std::pair{"gemma2", "Q4_0"}));
+INSTANTIATE_TEST_SUITE_P(
+    Models, InvarianceSlow,
+    testing::Values(std::pair{"llama", "Q4_K_M"}, std::pair{"qwen2", "Q5_0"},
+                    std::pair{"qwen3moe", "Q4_K_M"}, std::pair{"gemma3", "Q6_K"},
+                    std::pair{"llama", "F16"}, std::pair{"olmo2", "Q4_K_M"},
+                    std::pair{"phi3", "Q4_K_M"}, std::pair{"cohere2", "Q4_K_M"},
+                    std::pair{"smollm3", "Q4_K_M"}, std::pair{"exaone4", "Q6_K"},
+                    std::pair{"glm4", "Q4_K_M"}, std::pair{"seed_oss", "Q4_K_M"},
+                    std::pair{"mistral3", "Q4_K_M"}, std::pair{"granite", "Q8_0"},
+                    std::pair{"gemma2", "Q4_0"}));
 
 /// The rule's forbidden twin: two accumulators over the blocks of Q8_0, added at the end.
 void two_accumulators(const quant::PanelDot& task) {

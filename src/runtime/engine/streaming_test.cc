@@ -66,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair{"granite", "Q4_K_M"}, std::pair{"olmo2", "Q4_K_M"},
                     std::pair{"exaone4", "Q4_K_M"}, std::pair{"glm4", "Q4_K_M"},
                     std::pair{"seed_oss", "Q4_K_M"}, std::pair{"phi3", "Q4_K_M"},
-                    std::pair{"cohere2", "Q4_K_M"}));
+                    std::pair{"cohere2", "Q4_K_M"}, std::pair{"mistral3", "Q4_K_M"}));
 
 TEST(Streaming, AnEngineAnswersAsTheResidentOneDoes) {
   const auto options = small_model("qwen2", "Q4_K_M");
@@ -139,8 +139,10 @@ Continued continue_from(TestModel& test, const std::vector<TokenId>& prompt,
   return made;
 }
 
-TEST(PromptCache, GoesOnBitForBitAndComputesOnlyWhatIsNew) {
-  TestModel test(small_model("qwen2", "Q4_K_M"), 2);
+class PromptCacheOf : public testing::TestWithParam<const char*> {};
+
+TEST_P(PromptCacheOf, GoesOnBitForBitAndComputesOnlyWhatIsNew) {
+  TestModel test(small_model(GetParam(), "Q4_K_M"), 2);
   const auto first = random_tokens(90, kVocabulary, 1);
   auto longer = first;
   longer.insert(longer.end(), {5, 6, 7});
@@ -156,6 +158,12 @@ TEST(PromptCache, GoesOnBitForBitAndComputesOnlyWhatIsNew) {
   const auto other = random_tokens(40, kVocabulary, 2);
   EXPECT_EQ(continue_from(test, other, before.saved).tokens, continue_from(test, other, {}).tokens);
 }
+
+INSTANTIATE_TEST_SUITE_P(Models, PromptCacheOf, testing::Values("qwen2", "gemma3"));
+INSTANTIATE_TEST_SUITE_P(MoreModelsSlow, PromptCacheOf,
+                         testing::Values("llama", "qwen3", "qwen3moe", "gemma2", "smollm3",
+                                         "granite", "olmo2", "exaone4", "glm4", "seed_oss", "phi3",
+                                         "cohere2", "mistral3"));
 
 TEST(PromptCache, DamageAndOtherModelsAreRefusedAndLeaveAnEmptyConversation) {
   TestModel test(small_model("qwen2", "Q4_K_M"), 2);

@@ -443,6 +443,7 @@ model::Qkv Executor::qkv(model::Activation x, const model::QkvSpec& spec) {
     rotate(place(out.query), p.heads, spec.rope_set);
     rotate(place(out.key), p.kv_heads, spec.rope_set);
   }
+  if (spec.temperature.scale != 0) scale_by_position(place(out.query), spec.temperature);
   return out;
 }
 
@@ -466,6 +467,17 @@ void Executor::rotate(const Place& x, uint32_t heads, uint32_t rope_set) {
   each_column(columns_, x.width, [&](size_t i, size_t) {
     ops_.rope({column(x, i), heads, x.width / heads, rotary, p.rope_pairing,
                at_.cosine[rope_set] + i * stride, at_.sine[rope_set] + i * stride});
+  });
+}
+
+void Executor::scale_by_position(const Place& x, const model::AttentionTemperature& temperature) {
+  each_column(columns_, x.width, [&](size_t i, size_t) {
+    ops_.elementwise(
+        {.kind = ops::ElementwiseKind::kScale,
+         .x = column(x, i),
+         .factor = ops::attention_temperature(positions_[i], temperature.scale, temperature.length),
+         .count = x.width,
+         .out = column(x, i)});
   });
 }
 

@@ -157,6 +157,7 @@ class Executor final : public model::LayerContext {
   /// q, k and v before biases, norms and RoPE.
   model::Qkv project(model::Activation x, const model::QkvSpec& spec);
   void rotate(const Place& x, uint32_t heads, uint32_t rope_set);
+  void scale_by_position(const Place& x, const model::AttentionTemperature& temperature);
   /// Chooses each column's experts and their weights; expert_uses_ is then in ascending experts.
   void route(const Place& logits, const model::ExpertsSpec& spec);
   void choose_experts(float* logits, size_t column, const model::ExpertsSpec& spec);
