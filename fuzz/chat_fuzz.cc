@@ -9,9 +9,9 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "cli/chat/conversation.h"
-#include "cli/chat/thinking.h"
 #include "cli/line/line_painter.h"
 #include "cli/line/text_width.h"
+#include "model/prompt/thinking.h"
 
 namespace {
 
@@ -68,10 +68,10 @@ void type(std::string_view bytes) {
 }
 
 void think(std::string_view bytes) {
-  cli::ThinkingSplitter splitter(bytes.size() % 2 == 1);
+  model::ThinkingSplitter splitter(bytes.size() % 2 == 1);
   std::string out;
-  const auto add = [&out](const std::vector<cli::AnswerPart>& parts) {
-    for (const cli::AnswerPart& part : parts) out += part.text;
+  const auto add = [&out](const std::vector<model::AnswerPart>& parts) {
+    for (const model::AnswerPart& part : parts) out += part.text;
   };
   for (size_t at = 0; at < bytes.size(); at += 3) add(splitter.push(bytes.substr(at, 3)));
   add(splitter.finish());

@@ -6,7 +6,7 @@
 
 #include "base/random.h"
 #include "base/text.h"
-#include "cli/chat/thinking.h"
+#include "runtime/sampler/file_defaults.h"
 #include "runtime/sampler/stop_strings.h"
 
 namespace freehold::cli {
@@ -18,25 +18,6 @@ constexpr int64_t kMany = 1 << 24;
 /// Long passes read streamed weights less often; a tight budget shortens them.
 constexpr size_t kPassColumnsMax = 512;
 constexpr size_t kPassColumnsMin = 32;
-
-/// What a saved prompt is tied to: the profile, and the model's hash where the store knows it, else
-/// which file it is and when it was last written.
-Result<std::string> model_identity(const runtime::Model& model) {
-  std::string text(kNumericsProfile);
-  for (const auto& shard : model.file().shards()) {
-    const std::string& path = shard->path();
-    const size_t hash = path.rfind("sha256-");
-    if (hash != std::string::npos && path.find('/', hash) == std::string::npos) {
-      text += ' ';
-      text += std::string_view(path).substr(hash);
-      continue;
-    }
-    const io::FileIdentity identity = TRY(shard->identity());
-    text += fmt::format(" {}:{}:{}:{}", identity.device, identity.inode, identity.size,
-                        identity.modified_ns);
-  }
-  return text;
-}
 
 /// "15043=-1.5", "15043+1", "15043-1" or "15043:1".
 Result<std::pair<int32_t, float>> parse_bias(std::string_view text) {
@@ -51,28 +32,6 @@ Result<std::pair<int32_t, float>> parse_bias(std::string_view text) {
   const auto bias = base::parse_number(number);
   if (!token.ok() || !bias.ok() || *token < 0 || *token > INT32_MAX) return bad;
   return std::pair{static_cast<int32_t>(*token), static_cast<float>(*bias)};
-}
-
-/// Defaults that the file itself asks for (general.sampling.*), under the user's own options.
-Status apply_file_defaults(const model::Metadata& metadata, runtime::SamplingOptions& sampling) {
-  const auto number = [&](const char* key, double low, double high, float& value) -> Status {
-    const auto found = metadata.find_float(key);
-    if (!found) return {};
-    if (!(*found >= low && *found <= high)) {
-      return Error{ErrorCode::kDamaged, fmt::format("the file's '{}' is {}", key, *found),
-                   fmt::format("it goes from {} to {}", low, high)};
-    }
-    value = static_cast<float>(*found);
-    return {};
-  };
-  TRY(number("general.sampling.temp", 0, 1000, sampling.temperature));
-  TRY(number("general.sampling.top_p", 0, 1, sampling.top_p));
-  TRY(number("general.sampling.min_p", 0, 1, sampling.min_p));
-  TRY(number("general.sampling.penalty_repeat", 1e-3, 1000, sampling.repeat_penalty));
-  if (const auto found = metadata.find_unsigned("general.sampling.top_k")) {
-    sampling.top_k = static_cast<uint32_t>(std::min<uint64_t>(*found, kMany));
-  }
-  return {};
 }
 
 }  // namespace
@@ -103,7 +62,7 @@ Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arg
   const Arguments& arguments = generator->started_ = generator->arguments_;
   auto file = std::move(named.file);
   generator->tokenizer_ = TRY(model::Tokenizer::create(file->metadata()));
-  TRY(apply_file_defaults(file->metadata(), generator->file_sampling_));
+  TRY(runtime::apply_file_defaults(file->metadata(), generator->file_sampling_));
   TRY(generator->read_options(arguments));
   const auto type = TRY(cache_type(arguments, ops::CacheType::kF16));
   generator->model_ = TRY(runtime::Model::open(std::move(file)));
@@ -126,7 +85,8 @@ Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arg
                                        .columns_min = kPassColumnsMin,
                                        .saves_cache = !generator->prompt_cache_.empty()},
                                       machine));
-  const std::string identity = TRY(model_identity(*generator->model_));
+  const std::string identity =
+      fmt::format("{} {}", kNumericsProfile, TRY(generator->model_->identity()));
   generator->engine_ = TRY(runtime::Engine::create({.model = *generator->model_,
                                                     .pool = *machine.pool,
                                                     .account = machine.account,
@@ -267,72 +227,28 @@ Status Generator::read_dry(const Arguments& arguments) {
 }
 
 Status Generator::read_template() {
-  if (raw_) return {};
-  if (!settings_.chat_template.empty()) {
-    template_ = TRY(model::ChatTemplate::parse(settings_.chat_template));
-    return {};
-  }
-  const auto source = model_->file().metadata().find_string("tokenizer.chat_template");
-  if (!source) {
+  std::optional<std::string_view> source;
+  if (!raw_) source = model_->file().metadata().find_string("tokenizer.chat_template");
+  if (!raw_ && !settings_.chat_template.empty()) source = settings_.chat_template;
+  if (!raw_ && !source) {
     context_.err.write("note: the model has no chat template; it completes the text as it is\n");
-    return {};
   }
-  template_ = TRY(model::ChatTemplate::parse(*source));
+  prompt_maker_ = TRY(model::PromptMaker::create(*tokenizer_, source));
   return {};
 }
 
-/// Keeps the model's own marks in what people wrote from becoming marks: "<|im_end|>" in a question
-/// is ten characters. An answer of the model's is given back as it came. Returns the guard.
-Result<std::string> Generator::guard_messages(std::vector<model::ChatMessage>& messages) const {
-  std::vector<std::string_view> texts;
-  for (const model::ChatMessage& message : messages) texts.push_back(message.content);
-  const std::string guard = TRY(model::choose_guard(texts));
-  for (model::ChatMessage& message : messages) {
-    if (message.role == "assistant") continue;
-    message.content = tokenizer_->with_guards(message.content, guard);
-  }
-  return guard;
-}
-
-Result<Generator::Prompt> Generator::make_prompt(
+Result<model::Prompt> Generator::make_prompt(
     const std::vector<model::ChatMessage>& messages) const {
-  const auto text_of = [&](std::optional<model::TokenId> token) {
-    return token ? tokenizer_->token_bytes(*token) : std::string();
-  };
-  std::string text;
-  std::string guard;
-  if (template_) {
-    model::ChatInput input;
-    input.messages = messages;
-    input.variables = variables_;
-    guard = TRY(guard_messages(input.messages));
-    input.bos_token = text_of(tokenizer_->bos());
-    input.eos_token = text_of(tokenizer_->eos());
-    text = TRY(template_->render(input));
-    if (text.empty()) {
-      return Error{ErrorCode::kDamaged, "the model's chat template makes nothing of the messages",
-                   "--raw completes the text without it"};
-    }
-  } else {
-    for (const model::ChatMessage& message : messages) {
-      if (!text.empty()) text += "\n";
-      text += message.content;
-    }
-  }
-  // A template writes the model's own marks, and whoever asks for --raw writes them by hand. Text
-  // for a model without a template is plain.
-  const bool marks = template_.has_value() || raw_;
-  auto tokens = tokenizer_->encode_guarded(
-      text, marks ? model::SpecialTokens::kParse : model::SpecialTokens::kPlainText, guard);
-  const auto bos = tokenizer_->bos();
-  if (tokenizer_->adds_bos() && bos && (tokens.empty() || tokens[0] != *bos)) {
-    tokens.insert(tokens.begin(), *bos);
-  }
-  return Prompt{std::move(tokens), template_ && opens_thinking(text)};
+  model::ChatInput input;
+  input.messages = messages;
+  input.variables = variables_;
+  if (!raw_) return prompt_maker_->chat(std::move(input));
+  const std::string text = TRY(prompt_maker_->chat_text(std::move(input)));
+  return prompt_maker_->text(text, model::SpecialTokens::kParse);
 }
 
 Result<uint64_t> Generator::prompt_length(const std::vector<model::ChatMessage>& messages) const {
-  const Prompt prompt = TRY(make_prompt(messages));
+  const model::Prompt prompt = TRY(make_prompt(messages));
   return prompt.tokens.size();
 }
 
@@ -340,7 +256,7 @@ Result<Answer> Generator::answer(const std::vector<model::ChatMessage>& messages
                                  const std::function<void(std::string_view)>& show,
                                  uint64_t tokens_max) {
   runtime::GenerateRequest request;
-  Prompt prompt = TRY(make_prompt(messages));
+  model::Prompt prompt = TRY(make_prompt(messages));
   request.prompt = std::move(prompt.tokens);
   prompt_thinks_ = prompt.thinks;
   request.sampling = sampling_;

@@ -11,7 +11,7 @@
 #include "cli/command.h"
 #include "cli/licence_gate.h"
 #include "cli/session.h"
-#include "model/template/chat_template.h"
+#include "model/prompt/prompt.h"
 #include "model/tokenizer/tokenizer.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/prompt_folder.h"
@@ -155,12 +155,7 @@ class Generator {
   void load_prompt_cache(std::span<const model::TokenId> prompt);
   /// What cannot be kept is said: there is an answer.
   void save_prompt_cache();
-  Result<std::string> guard_messages(std::vector<model::ChatMessage>& messages) const;
-  struct Prompt {
-    std::vector<model::TokenId> tokens;
-    bool thinks = false;
-  };
-  Result<Prompt> make_prompt(const std::vector<model::ChatMessage>& messages) const;
+  Result<model::Prompt> make_prompt(const std::vector<model::ChatMessage>& messages) const;
   Status generate(runtime::GenerateRequest request, Answer& answer,
                   const std::function<void(std::string_view)>& show);
 
@@ -168,7 +163,7 @@ class Generator {
   Machine& machine_;
   std::unique_ptr<runtime::Model> model_;
   std::unique_ptr<model::Tokenizer> tokenizer_;
-  std::optional<model::ChatTemplate> template_;
+  std::optional<model::PromptMaker> prompt_maker_;
   runtime::MemoryPlan plan_;
   std::unique_ptr<runtime::Engine> engine_;
   runtime::ConversationId conversation_{};

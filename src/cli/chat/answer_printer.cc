@@ -11,19 +11,19 @@ PrinterOptions printer_options(const Context& context, bool hide_thinking) {
 }
 
 void AnswerPrinter::operator()(std::string_view piece) {
-  for (const AnswerPart& part : splitter_.push(piece)) show(part);
+  for (const model::AnswerPart& part : splitter_.push(piece)) show(part);
   out_.flush();
 }
 
 void AnswerPrinter::end() {
-  for (const AnswerPart& part : splitter_.finish()) show(part);
+  for (const model::AnswerPart& part : splitter_.finish()) show(part);
   if (!ends_line_ && any_) out_.write("\n");
   ends_line_ = false;
   out_.flush();
 }
 
-void AnswerPrinter::show(const AnswerPart& part) {
-  const bool thought = part.kind != AnswerPart::Kind::kAnswer;
+void AnswerPrinter::show(const model::AnswerPart& part) {
+  const bool thought = part.kind != model::AnswerPart::Kind::kAnswer;
   if (thought && options_.hide_thinking) return;
   if (thought && options_.dim) out_.write("\x1b[2m");
   write(part.text);

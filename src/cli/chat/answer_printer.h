@@ -2,8 +2,8 @@
 // Shows an answer as it comes: thoughts dimmed or hidden, and nothing in it that could command a
 // terminal. Into a pipe or a file the bytes go as they are. One thread.
 
-#include "cli/chat/thinking.h"
 #include "cli/command.h"
+#include "model/prompt/thinking.h"
 
 namespace freehold::cli {
 
@@ -18,18 +18,18 @@ class AnswerPrinter {
   /// `out` outlives the printer.
   AnswerPrinter(TextSink& out, PrinterOptions options) : out_(out), options_(options) {}
   /// Before the first piece: whether the prompt began a thought.
-  void begin(bool inside_thought) { splitter_ = ThinkingSplitter(inside_thought); }
+  void begin(bool inside_thought) { splitter_ = model::ThinkingSplitter(inside_thought); }
   void operator()(std::string_view piece);
   /// Shows what is held back and ends the line; an answer without text shows nothing.
   void end();
 
  private:
-  void show(const AnswerPart& part);
+  void show(const model::AnswerPart& part);
   void write(std::string_view text);
 
   TextSink& out_;
   PrinterOptions options_;
-  ThinkingSplitter splitter_;
+  model::ThinkingSplitter splitter_;
   bool ends_line_ = false;
   bool any_ = false;
 };

@@ -35,9 +35,9 @@ TEST(Thinking, ToldFromTheAnswerInPiecesOfAnySize) {
 }
 
 TEST(Thinking, BeginsInTheTemplateOrNotAtAll) {
-  EXPECT_TRUE(opens_thinking("<|assistant|><think>\n"));
-  EXPECT_FALSE(opens_thinking("<think>\n\n</think>\n\n"));
-  EXPECT_FALSE(opens_thinking(""));
+  EXPECT_TRUE(model::opens_thinking("<|assistant|><think>\n"));
+  EXPECT_FALSE(model::opens_thinking("<think>\n\n</think>\n\n"));
+  EXPECT_FALSE(model::opens_thinking(""));
   EXPECT_EQ(shown("so\n</think>\nYes", {.hide_thinking = true}, 3, true), "Yes\n");
   EXPECT_EQ(shown("so\n</think>\nYes", {.hide_thinking = true}, 3, false), "so\n</think>\nYes\n");
   EXPECT_EQ(shown("<thin", {.hide_thinking = true}, 1), "<thin\n");

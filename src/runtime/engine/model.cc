@@ -59,4 +59,21 @@ Status Model::load_weights(const WeightLayout& layout, Options options) {
   return {};
 }
 
+Result<std::string> Model::identity() const {
+  std::string text;
+  for (const auto& shard : file_->shards()) {
+    if (!text.empty()) text += ' ';
+    const std::string& path = shard->path();
+    const size_t hash = path.rfind("sha256-");
+    if (hash != std::string::npos && path.find('/', hash) == std::string::npos) {
+      text += std::string_view(path).substr(hash);
+      continue;
+    }
+    const io::FileIdentity identity = TRY(shard->identity());
+    text += fmt::format("{}:{}:{}:{}", identity.device, identity.inode, identity.size,
+                        identity.modified_ns);
+  }
+  return text;
+}
+
 }  // namespace freehold::runtime

@@ -40,6 +40,10 @@ class Model {
   /// Once, before anything that computes.
   Status load_weights(const WeightLayout& layout, Options options);
 
+  /// Which file this is: its hash where the store knows it ("sha256-…"), else what the file system
+  /// knows it by and when it was last written.
+  Result<std::string> identity() const;
+
   const model::GgufModel& file() const { return *file_; }
   const model::Architecture& architecture() const { return *architecture_; }
   const model::HyperParameters& parameters() const { return parameters_; }

@@ -1,8 +1,8 @@
-#include "cli/chat/thinking.h"
+#include "model/prompt/thinking.h"
 
 #include <algorithm>
 
-namespace freehold::cli {
+namespace freehold::model {
 
 namespace {
 
@@ -89,4 +89,4 @@ std::vector<AnswerPart> ThinkingSplitter::finish() {
   return parts;
 }
 
-}  // namespace freehold::cli
+}  // namespace freehold::model

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace freehold::cli {
+namespace freehold::model {
 
 struct AnswerPart {
   enum class Kind {
@@ -42,4 +42,4 @@ class ThinkingSplitter {
 /// Whether a rendered prompt ends with the opening mark.
 bool opens_thinking(std::string_view prompt);
 
-}  // namespace freehold::cli
+}  // namespace freehold::model
