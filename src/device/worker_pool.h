@@ -40,18 +40,8 @@ class WorkerPool {
   /// time, is a bug and ends the process.
   template <class Work>
   void run(size_t tasks, Work&& work) {
-    if (tasks == 0) return;
-    if (tasks == 1 || size() == 1) {
-      for (size_t task = 0; task < tasks; ++task) work(task, size_t{0});
-      return;
-    }
-    using Bare = std::remove_reference_t<Work>;
-    run_erased(
-        tasks, false,
-        [](void* context, size_t task, std::optional<size_t>, size_t worker) {
-          (*static_cast<Bare*>(context))(task, worker);
-        },
-        const_cast<void*>(static_cast<const void*>(&work)));
+    region(tasks, false,
+           [&work](size_t task, std::optional<size_t>, size_t worker) { work(task, worker); });
   }
 
   /// The same with `work(task, next, worker)`, where `next` is the task that this worker computes
@@ -59,6 +49,13 @@ class WorkerPool {
   /// would mean that one worker waits for another's second task, there is none.
   template <class Work>
   void run_ahead(size_t tasks, Work&& work) {
+    region(tasks, true, work);
+  }
+
+ private:
+  using Erased = void (*)(void* context, size_t task, std::optional<size_t> next, size_t worker);
+  template <class Work>
+  void region(size_t tasks, bool ahead, Work&& work) {
     if (tasks == 0) return;
     if (tasks == 1 || size() == 1) {
       for (size_t task = 0; task < tasks; ++task) {
@@ -68,15 +65,12 @@ class WorkerPool {
     }
     using Bare = std::remove_reference_t<Work>;
     run_erased(
-        tasks, true,
+        tasks, ahead,
         [](void* context, size_t task, std::optional<size_t> next, size_t worker) {
           (*static_cast<Bare*>(context))(task, next, worker);
         },
         const_cast<void*>(static_cast<const void*>(&work)));
   }
-
- private:
-  using Erased = void (*)(void* context, size_t task, std::optional<size_t> next, size_t worker);
   void run_erased(size_t tasks, bool ahead, Erased work, void* context);
   std::unique_ptr<State> state_;
 };
