@@ -8,11 +8,12 @@
 #include <cstdint>
 #include <cstring>
 
+#include "quant/column_sums_avx2.h"
 #include "quant/tile.h"
 
 namespace freehold::quant {
 
-struct LanesAvx2 {
+struct LanesAvx2 : ColumnSumsAvx2 {
   using I = __m256i;
   using F = __m256;
   static constexpr size_t kRows = 8;
@@ -160,23 +161,6 @@ struct LanesAvx2 {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, broadcast4(sums)));
   }
   FREEHOLD_INLINE static I splat_at(const int32_t* from) { return broadcast4(from); }
-  /// 8 sums of 32 activations, times `factor`, from sums of 16.
-  FREEHOLD_INLINE static __m256i wide_sums(const int16_t* sums, int factor) {
-    const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(sums));
-    return _mm256_madd_epi16(all, _mm256_set1_epi16(static_cast<int16_t>(factor)));
-  }
-  FREEHOLD_INLINE static void sums32(const int16_t* sums, int factor, int32_t* out) {
-    _mm256_store_si256(reinterpret_cast<__m256i*>(out), wide_sums(sums, factor));
-  }
-  FREEHOLD_INLINE static void sums32_float(const int16_t* sums, float* out) {
-    _mm256_store_ps(out, _mm256_cvtepi32_ps(wide_sums(sums, 1)));
-  }
-  FREEHOLD_INLINE static void sums32_narrow(const int16_t* sums, int16_t* out) {
-    const __m256i wide = wide_sums(sums, 1);
-    _mm_store_si128(
-        reinterpret_cast<__m128i*>(out),
-        _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1)));
-  }
   /// Dwords whose products fit 16 bits: two products of at most kByteMax x 127 each.
   template <class T>
   static constexpr size_t chunk() {

@@ -9,11 +9,12 @@
 #include <cstdint>
 #include <cstring>
 
+#include "quant/column_sums_avx2.h"
 #include "quant/tile.h"
 
 namespace freehold::quant {
 
-struct LanesAvx512Vnni {
+struct LanesAvx512Vnni : ColumnSumsAvx2 {
   using I = __m512i;
   using F = __m512;
   static constexpr size_t kRows = 16;
@@ -178,20 +179,6 @@ struct LanesAvx512Vnni {
     const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(sums));
     _mm512_store_si512(out,
                        _mm512_mullo_epi32(_mm512_cvtepi16_epi32(all), _mm512_set1_epi32(factor)));
-  }
-  /// 8 sums of 32 activations, times `factor`, from sums of 16.
-  FREEHOLD_INLINE static __m256i wide_sums(const int16_t* sums, int factor) {
-    const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(sums));
-    return _mm256_madd_epi16(all, _mm256_set1_epi16(static_cast<int16_t>(factor)));
-  }
-  FREEHOLD_INLINE static void sums32(const int16_t* sums, int factor, int32_t* out) {
-    _mm256_store_si256(reinterpret_cast<__m256i*>(out), wide_sums(sums, factor));
-  }
-  FREEHOLD_INLINE static void sums32_float(const int16_t* sums, float* out) {
-    _mm256_store_ps(out, _mm256_cvtepi32_ps(wide_sums(sums, 1)));
-  }
-  FREEHOLD_INLINE static void sums32_narrow(const int16_t* sums, int16_t* out) {
-    _mm_store_si128(reinterpret_cast<__m128i*>(out), _mm256_cvtepi32_epi16(wide_sums(sums, 1)));
   }
   template <class T>
   static constexpr size_t chunk() {

@@ -8,7 +8,6 @@
 //
 // A format gives rows (quant/NAME/NAME_rows_avx512vnni.h):
 //   Tile     its tile.h tile
-//   kOffset  what unpacked bytes are too large by
 //   Group    what sixteen rows share: decode(rows, stride, terms, sums) fills w, v, second, and
 //            whatever row() wants
 //   row<r>(bytes, operand, group)   sixteen lanes that add up to S of row r
@@ -62,6 +61,7 @@ FREEHOLD_INLINE void dot_rows(const PanelDot& task) {
   using L = LanesAvx512Vnni;
   using T = typename R::Tile;
   static_assert(T::kValues == kTileValues);
+  constexpr int kOffset = TileShape<T, L>::kOffset;
   const Column column = column_of(task.x, 0);
   for (size_t row = 0; row < task.row_count; row += L::kRows) {
     RowGroup<T, L> group(task, row);
@@ -74,9 +74,9 @@ FREEHOLD_INLINE void dot_rows(const PanelDot& task) {
       repeat<4>([&](auto i) __attribute__((always_inline)) {
         x.q[i] = _mm512_loadu_si512(column.q + b * T::kValues + 64 * i);
         x.start[i] = _mm512_setzero_si512();
-        if constexpr (R::kOffset != 0) {
+        if constexpr (kOffset != 0) {
           x.start[i] = _mm512_sub_epi32(
-              x.start[i], _mm512_dpbusd_epi32(x.start[i], _mm512_set1_epi8(R::kOffset), x.q[i]));
+              x.start[i], _mm512_dpbusd_epi32(x.start[i], _mm512_set1_epi8(kOffset), x.q[i]));
         }
       });
       ColumnTerms<T, L> terms;

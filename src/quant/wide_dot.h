@@ -31,8 +31,8 @@ namespace freehold::quant {
 
 /// Columns of one tile, and those whose chains are kept at once.
 inline constexpr size_t kWideGroup = 16;
-/// Fewer columns than this are quicker on tile.h's lanes: a tile instruction takes as long for two
-/// columns as the unpacking into planes is worth (shared/facts/kernels.md: 8 lose, 16 win).
+/// Fewer columns than this are quicker on tile.h's lanes: what a tile instruction saves must first
+/// pay for unpacking into planes (docs/kernels.md).
 inline constexpr size_t kWideFewest = 12;
 inline constexpr size_t kWideColumns = 512;
 

@@ -9,7 +9,6 @@ namespace freehold::quant {
 
 struct Q6KRows {
   using Tile = Q6KTile;
-  static constexpr int kOffset = Q6KTile::kOffset;  // four products: 4 x 32 x 127 fits 16 bits
 
   struct Group {
     __m512 w;
