@@ -391,7 +391,7 @@ def hubs():
         "lies": [[entry("a-Q4_K_M.gguf", "5" * 64)]],
         "short": [[entry("a-Q4_K_M.gguf", size=17)]],
         "badhash": [[entry("a-Q4_K_M.gguf", "../../../etc/passwd")]],
-        "tricks": [[entry("../../../tmp/evil-Q4_K_M.gguf"), entry("/etc/evil-Q4_K_M.gguf"), entry("a\x1b[2J-Q4_K_M.gguf"),
+        "tricks": [[entry("../../../evil-Q4_K_M.gguf"), entry("/etc/evil-Q4_K_M.gguf"), entry("a\x1b[2J-Q4_K_M.gguf"),
                     entry("..%2f..%2fevil Q4_K_M.gguf")]],
         "gated": [[entry("a-Q4_K_M.gguf")]],
         "html": [[]], "object": [{}],

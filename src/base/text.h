@@ -50,6 +50,13 @@ size_t edit_distance(std::string_view a, std::string_view b);
 /// cut with an ellipsis after `length_max` bytes.
 std::string printable(std::string_view text, size_t length_max = 80);
 
+/// ASCII letters in lower case; all else as it is.
+char lower_case(char c);
+std::string lower_case(std::string_view text);
+
+/// `text` without the characters of `blanks` at its ends.
+std::string_view trimmed(std::string_view text, std::string_view blanks);
+
 /// Whole-string decimal number up to 2^64 - 1.
 Result<uint64_t> parse_unsigned(std::string_view text);
 

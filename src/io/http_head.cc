@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "base/text.h"
 #include "io/http_client.h"
@@ -13,18 +12,7 @@ namespace freehold::io {
 namespace {
 
 constexpr int kRetryAfterSecondsMax = 3600;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& byte : out) byte = static_cast<char>(std::tolower(static_cast<unsigned char>(byte)));
-  return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
+constexpr std::string_view kBlank = " \t\r\n";
 
 /// "user@host:1" of "https://user@host:1/path".
 std::string_view authority(std::string_view address) {
@@ -37,15 +25,15 @@ std::string_view authority(std::string_view address) {
 }  // namespace
 
 bool is_http_address(std::string_view name) {
-  const std::string start = lower(name.substr(0, 8));
+  const std::string start = base::lower_case(name.substr(0, 8));
   return start.starts_with("http://") || start.starts_with("https://");
 }
 
 bool is_same_origin(const std::string& a, const std::string& b) {
   if (!is_http_address(a) || !is_http_address(b)) return false;
   const auto origin = [](std::string_view address) {
-    const std::string scheme = lower(address.substr(0, address.find(':')));
-    std::string host = lower(authority(address));
+    const std::string scheme = base::lower_case(address.substr(0, address.find(':')));
+    std::string host = base::lower_case(authority(address));
     const bool has_port = host.rfind(':') != std::string::npos && !host.ends_with(']');
     if (!has_port) host += scheme == "https" ? ":443" : ":80";
     return scheme + "://" + host;
@@ -89,7 +77,8 @@ bool HttpHead::add_line(std::string_view line) {
   }
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return true;
-  fields.emplace_back(lower(line.substr(0, colon)), trimmed(line.substr(colon + 1)));
+  fields.emplace_back(base::lower_case(line.substr(0, colon)),
+                      base::trimmed(line.substr(colon + 1), kBlank));
   return true;
 }
 

@@ -16,8 +16,8 @@ namespace {
 class WithinTest : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/freehold_within_XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
+    std::string name = testing::TempDir() + "freehold_within_XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
     outer_ = std::filesystem::canonical(name);
     root_ = outer_ + "/root";
     std::filesystem::create_directories(root_ + "/a/b");

@@ -51,20 +51,25 @@ Result<BlobHashes> copy_blob(io::ReadableFile& source, const std::string& tempor
   return std::move(writer).finish();
 }
 
+/// The hashes of a file read where it is.
+Result<BlobHashes> read_hashes(io::ReadableFile& file, Observer& observer) {
+  Sha256 sha256;
+  io::PanelChecksumBuilder panels;
+  TRY(read_through(file, observer, [&](std::span<const std::byte> piece) -> Status {
+    sha256.add(piece);
+    panels.add(piece);
+    return {};
+  }));
+  return BlobHashes{std::move(sha256).finish(), std::move(panels).finish()};
+}
+
 /// `temporary` as a second name of the file's bytes, which are read and hashed where they are.
 Result<BlobHashes> share_blob(io::ReadableFile& source, const ImportOptions& options,
                               const std::string& temporary, io::FileSystem& files,
                               Observer& observer) {
   TRY(options.share(source.path(), temporary));
   const std::unique_ptr<io::ReadableFile> shared = TRY(files.open(temporary));
-  Sha256 sha256;
-  io::PanelChecksumBuilder panels;
-  TRY(read_through(*shared, observer, [&](std::span<const std::byte> piece) -> Status {
-    sha256.add(piece);
-    panels.add(piece);
-    return {};
-  }));
-  return BlobHashes{std::move(sha256).finish(), std::move(panels).finish()};
+  return read_hashes(*shared, observer);
 }
 
 /// "name-00001-of-00003.gguf": one blob cannot hold it.
@@ -139,12 +144,7 @@ Status Store::verify_foreign(std::string_view name, Observer& observer) const {
                  "import it; from then on its hash is known"};
   }
   const std::unique_ptr<io::ReadableFile> file = TRY(files().open(model.path));
-  Sha256 sha256;
-  TRY(read_through(*file, observer, [&sha256](std::span<const std::byte> piece) -> Status {
-    sha256.add(piece);
-    return {};
-  }));
-  const std::string found = std::move(sha256).finish();
+  const std::string found = TRY(read_hashes(*file, observer)).sha256;
   if (found == model.sha256) return {};
   return Error{
       ErrorCode::kDamaged,
@@ -157,19 +157,12 @@ Status Store::verify(std::string_view name, Observer& observer) const {
   const ModelRecord record = TRY(show(name));
   const std::string path = TRY(resolve(record.name.text()));
   const std::unique_ptr<io::ReadableFile> file = TRY(files().open(path));
-  Sha256 sha256;
-  io::PanelChecksumBuilder builder;
-  TRY(read_through(*file, observer, [&](std::span<const std::byte> piece) -> Status {
-    sha256.add(piece);
-    builder.add(piece);
-    return {};
-  }));
+  const BlobHashes found = TRY(read_hashes(*file, observer));
   const std::string fix = fmt::format(
       "remove and fetch it again: freehold rm {0}; freehold pull {0}", short_text(record.name));
-  const io::PanelChecksums panels = std::move(builder).finish();
   const Result<io::PanelChecksums> kept = io::read_panel_checksums(files(), path);
-  if (std::move(sha256).finish() == record.sha256) {
-    if (kept.ok() && *kept == panels) return {};
+  if (found.sha256 == record.sha256) {
+    if (kept.ok() && *kept == found.panels) return {};
     return Error{
         ErrorCode::kDamaged,
         fmt::format("{} is whole, but its checksum table is not: {}", short_text(record.name),
@@ -178,8 +171,9 @@ Status Store::verify(std::string_view name, Observer& observer) const {
   }
   std::vector<std::string> places;
   constexpr size_t kPlacesMax = 4;
-  for (size_t i = 0; kept.ok() && i < panels.units.size() && places.size() < kPlacesMax; ++i) {
-    if (i < kept->units.size() && kept->units[i] == panels.units[i]) continue;
+  for (size_t i = 0; kept.ok() && i < found.panels.units.size() && places.size() < kPlacesMax;
+       ++i) {
+    if (i < kept->units.size() && kept->units[i] == found.panels.units[i]) continue;
     places.push_back(base::human_bytes(static_cast<uint64_t>(i) * io::kChecksumUnitBytes));
   }
   return Error{

@@ -13,16 +13,10 @@ namespace {
 constexpr std::string_view kBlank = " \t\r";
 constexpr std::string_view kTriple = "\"\"\"";
 
-std::string_view trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(kBlank);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlank) + 1 - begin);
-}
-
 /// The first word, and what is behind it.
 std::pair<std::string_view, std::string_view> first_word(std::string_view text) {
   const size_t end = std::min(text.find_first_of(kBlank), text.size());
-  return {text.substr(0, end), trimmed(text.substr(end))};
+  return {text.substr(0, end), base::trimmed(text.substr(end), kBlank)};
 }
 
 std::string upper_case(std::string_view word) {
@@ -42,7 +36,7 @@ class Parser {
 
   Result<ModelFile> parse() {
     while (!rest_.empty()) {
-      const std::string_view line = trimmed(next_line());
+      const std::string_view line = base::trimmed(next_line(), kBlank);
       const size_t number = line_;
       if (line.empty() || line.front() == '#') continue;
       const Status read = instruction(line);
@@ -82,7 +76,7 @@ class Parser {
         ++end;
       }
       if (end != std::string_view::npos) {
-        if (!trimmed(text.substr(end + kTriple.size())).empty()) {
+        if (!base::trimmed(text.substr(end + kTriple.size()), kBlank).empty()) {
           return usage("something stands behind the closing quotes", "put it on a line of its own");
         }
         return value + std::string(text.substr(0, end));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "store/foreign/foreign.h"
 
 namespace freehold::store {
@@ -21,8 +22,6 @@ bool is_part(std::string_view text) {
     return is_letter_or_digit(c) || c == '.' || c == '_' || c == '-';
   });
 }
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 /// What a person typed, cut and without control characters, for messages.
 std::string shown(std::string_view text) {
@@ -61,8 +60,9 @@ bool is_path(std::string_view model) {
 }
 
 bool same_but_for_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                            [](char x, char y) { return lower(x) == lower(y); });
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
+           return base::lower_case(x) == base::lower_case(y);
+         });
 }
 
 }  // namespace freehold::store

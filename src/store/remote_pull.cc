@@ -28,12 +28,6 @@ constexpr uint64_t kPartBytesMax = uint64_t{64} << 20;
 constexpr uint64_t kPartsWanted = 64;
 constexpr uint64_t kSourceFileBytesMax = 8192;
 
-std::string hash_of(std::string_view text) {
-  Sha256 hash;
-  hash.add(std::as_bytes(std::span(text.data(), text.size())));
-  return std::move(hash).finish();
-}
-
 std::string source_file(const std::string& work) { return work + "/source"; }
 std::string blob_file(const std::string& work) { return work + "/model"; }
 
@@ -50,7 +44,7 @@ std::vector<uint64_t> part_ends(uint64_t bytes, uint64_t part_bytes) {
 Status keep_same_source(io::FileSystem& files, const std::string& work, const RemoteModel& model,
                         const Source& source, Observer& observer) {
   // A known hash is the version: another mirror may go on with the same file.
-  const std::string version = model.sha256.empty() ? hash_of(source.version()) : model.sha256;
+  const std::string version = model.sha256.empty() ? sha256_of(source.version()) : model.sha256;
   const std::string now = fmt::format("{}\n{}\n", model.reference, version);
   const Result<std::string> before =
       io::read_small_file(files, source_file(work), kSourceFileBytesMax);
@@ -169,7 +163,7 @@ class Carrier {
 
 std::string Store::remote_key(const RemotePull& wanted) {
   // Stands in for the hash that is not known before the work is done.
-  if (wanted.model.sha256.empty()) return hash_of("address " + wanted.model.reference);
+  if (wanted.model.sha256.empty()) return sha256_of("address " + wanted.model.reference);
   return wanted.model.sha256;
 }
 

@@ -25,6 +25,9 @@ class Sha256 {
   std::unique_ptr<State> state_;
 };
 
+/// Of a whole text, the same digits.
+std::string sha256_of(std::string_view text);
+
 /// Whether `text` is 64 lower-case hex digits.
 bool is_sha256(std::string_view text);
 

@@ -21,12 +21,6 @@
 
 namespace freehold::store {
 
-inline std::string sha256_of(std::string_view text) {
-  Sha256 hash;
-  hash.add(std::as_bytes(std::span(text.data(), text.size())));
-  return std::move(hash).finish();
-}
-
 /// Bytes that look like a model and pack to about a half.
 inline std::string make_model(size_t size, uint64_t seed) {
   base::RandomStream random(seed);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "cli/line/text_width.h"
 
 namespace freehold::cli {
@@ -12,20 +13,15 @@ namespace {
 using Event = LineEditor::Event;
 using Kind = Key::Kind;
 
+constexpr std::string_view kBlank = " \n\t";
 constexpr std::string_view kQuotes = "\"\"\"";
 
-bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t'; }
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
-}
+bool is_space(char c) { return kBlank.find(c) != std::string_view::npos; }
 
 }  // namespace
 
 bool continues(std::string_view text) {
-  const std::string_view inner = trimmed(text);
+  const std::string_view inner = base::trimmed(text, kBlank);
   if (inner.starts_with(kQuotes)) {
     return inner.size() < 2 * kQuotes.size() || !inner.ends_with(kQuotes);
   }
@@ -33,13 +29,13 @@ bool continues(std::string_view text) {
 }
 
 std::string continued(std::string_view text) {
-  const bool quoted = trimmed(text).starts_with(kQuotes);
+  const bool quoted = base::trimmed(text, kBlank).starts_with(kQuotes);
   if (!quoted && text.ends_with('\\')) text.remove_suffix(1);
   return std::string(text) + '\n';
 }
 
 std::string finished(std::string_view text) {
-  std::string_view inner = trimmed(text);
+  std::string_view inner = base::trimmed(text, kBlank);
   const bool quoted =
       inner.size() >= 2 * kQuotes.size() && inner.starts_with(kQuotes) && inner.ends_with(kQuotes);
   if (!quoted) return std::string(text);

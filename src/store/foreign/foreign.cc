@@ -49,12 +49,6 @@ std::optional<std::pair<uint64_t, uint64_t>> shard_of(std::string_view file) {
   return std::pair{*number, *count};
 }
 
-std::string lower_case(std::string_view text) {
-  std::string lower;
-  for (const char c : text) lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return lower;
-}
-
 /// Whether `word` stands in `text` between characters that are neither letters nor digits nor '_'.
 bool has_word(std::string_view text, std::string_view word) {
   const auto joins = [](char c) {
@@ -185,7 +179,7 @@ Result<std::vector<ForeignEntry>> list_foreign_folder(const ForeignPlace& place,
 }
 
 bool is_model_file(std::string_view file) {
-  const std::string lower = lower_case(file.substr(file.rfind('/') + 1));
+  const std::string lower = base::lower_case(file.substr(file.rfind('/') + 1));
   if (!lower.ends_with(".gguf") || lower.find("mmproj") != std::string::npos) return false;
   const auto shard = shard_of(lower);
   return !shard || shard->first == 1;
@@ -196,8 +190,9 @@ Result<std::string> choose_file(const ForeignPlace& place, std::string_view name
   const auto of_quant = [&files](std::string_view wanted) {
     std::vector<std::string> fit;
     for (const std::string& file : files) {
-      const std::string lower = lower_case(file);
-      if (has_word(std::string_view(lower).substr(lower.rfind('/') + 1), lower_case(wanted))) {
+      const std::string lower = base::lower_case(file);
+      if (has_word(std::string_view(lower).substr(lower.rfind('/') + 1),
+                   base::lower_case(wanted))) {
         fit.push_back(file);
       }
     }

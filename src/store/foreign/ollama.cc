@@ -120,9 +120,7 @@ Status take_over(const ForeignPlace& place, const RegistryLayer& layer, ForeignM
   if (std::find(std::begin(kRead), std::end(kRead), kind_of(layer)) == std::end(kRead)) return {};
   const std::string text =
       TRY(io::read_small_file(place.files, TRY(find_blob(place, layer)), kSettingsBytesMax));
-  Sha256 hash;
-  hash.add(std::as_bytes(std::span(text)));
-  if (std::move(hash).finish() != hash_of(layer)) {
+  if (sha256_of(text) != hash_of(layer)) {
     return damaged(fmt::format("the blob sha256-{} in {} is not what its name says", hash_of(layer),
                                place.root));
   }

@@ -22,14 +22,6 @@ constexpr std::string_view kPreferred[] = {"q4_k_m", "q8_0"};
 constexpr std::string_view kNoModels[] = {"mmproj",  "imatrix", "mtp-",
                                           "eagle3-", "dflash-", "dspark-"};
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
 std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 bool is_digits(std::string_view text) {
@@ -54,7 +46,7 @@ Shard shard_of(std::string_view path) {
 }
 
 bool is_model(std::string_view path) {
-  const std::string name = lower(file_name(path));
+  const std::string name = base::lower_case(file_name(path));
   if (!name.ends_with(".gguf") || shard_of(name).index > 1) return false;
   return std::none_of(std::begin(kNoModels), std::end(kNoModels),
                       [&](std::string_view mark) { return name.find(mark) != std::string::npos; });
@@ -62,7 +54,7 @@ bool is_model(std::string_view path) {
 
 /// Whether `quant` (small letters) stands in the path before '-' or '.'.
 bool holds(std::string_view path, std::string_view quant) {
-  const std::string text = lower(path);
+  const std::string text = base::lower_case(path);
   for (size_t at = text.find(quant); at != std::string::npos; at = text.find(quant, at + 1)) {
     const size_t end = at + quant.size();
     if (end < text.size() && (text[end] == '-' || text[end] == '.')) return true;
@@ -236,7 +228,7 @@ std::string quant_of(std::string_view path) {
   while (end > 0) {
     const size_t start = stem.find_last_of("-.", end - 1);
     const size_t from = start == std::string_view::npos ? 0 : start + 1;
-    const std::string word = lower(stem.substr(from, end - from));
+    const std::string word = base::lower_case(stem.substr(from, end - from));
     const bool counted = word.size() > 1 && (word[0] == 'q' || word.starts_with("iq")) &&
                          word.find_first_of("0123456789") <= 2;
     if (counted || word == "f16" || word == "f32" || word == "bf16" || word.starts_with("mxfp4")) {
@@ -266,7 +258,7 @@ Result<size_t> choose_file(std::span<const HubFile> files, std::string_view file
     return found;
   };
   if (!quant.empty()) {
-    const std::vector<size_t> found = all_with(lower(quant));
+    const std::vector<size_t> found = all_with(base::lower_case(quant));
     if (found.empty()) {
       return Error{ErrorCode::kNotFound, fmt::format("{} has no file with {}", repository, quant),
                    choices(files)};

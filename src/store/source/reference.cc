@@ -22,8 +22,6 @@ bool is_letter_or_digit(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 /// One part of a repository's name, a tag, a revision: never a step up, never hidden.
 bool is_part(std::string_view text) {
   return !text.empty() && text.size() <= kPartBytesMax &&
@@ -120,7 +118,7 @@ std::optional<std::string> decode_address_part(std::string_view text) {
       continue;
     }
     const auto digit = [](char c) {
-      const size_t at = std::string_view("0123456789abcdef").find(lower(c));
+      const size_t at = std::string_view("0123456789abcdef").find(base::lower_case(c));
       return at == std::string_view::npos ? -1 : static_cast<int>(at);
     };
     if (i + 2 >= text.size() || digit(text[i + 1]) < 0 || digit(text[i + 2]) < 0)
@@ -253,7 +251,7 @@ std::string store_name_of(std::string_view text) {
   for (const char byte : text.substr(0, kNamePartBytesMax)) {
     const bool joins = byte == '-' || byte == '_' || (byte == '.' && !name.ends_with('.'));
     if (is_letter_or_digit(byte)) {
-      name += lower(byte);
+      name += base::lower_case(byte);
     } else if (joins && !name.empty()) {
       name += byte;
     } else if (!name.empty()) {

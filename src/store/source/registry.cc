@@ -27,12 +27,6 @@ constexpr const char* kManifestTypes =
     "application/vnd.oci.image.index.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json";
 
-std::string hash_of(std::string_view text) {
-  Sha256 hash;
-  hash.add(std::as_bytes(std::span(text.data(), text.size())));
-  return "sha256:" + std::move(hash).finish();
-}
-
 std::string encode_base64(std::string_view text) {
   std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
   const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
@@ -183,7 +177,7 @@ class RegistrySession {
 };
 
 Status check_digest(const std::string& body, const std::string& digest, const std::string& what) {
-  if (hash_of(body) == digest) return {};
+  if ("sha256:" + sha256_of(body) == digest) return {};
   return Error{ErrorCode::kDamaged,
                fmt::format("{} is not what its digest says ({})", what, digest),
                "pull it again; if that does not help, the registry is broken"};

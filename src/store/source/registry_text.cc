@@ -18,14 +18,6 @@ constexpr size_t kChallengesMax = 16;
 constexpr size_t kParametersMax = 16;
 constexpr std::string_view kOllama = "application/vnd.ollama.image.";
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-std::string lowered(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), lower);
-  return out;
-}
-
 /// RFC 9110's token characters, and '/' and '=' that tokens of old logins use.
 bool is_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -103,7 +95,7 @@ Result<RegistryLayer> read_entry(const base::JsonValue& value) {
 bool is_gguf(const RegistryLayer& layer) {
   return layer.media_type == std::string(kOllama) + "model" ||
          layer.media_type.find("gguf") != std::string::npos ||
-         lowered(layer.title).ends_with(".gguf");
+         base::lower_case(layer.title).ends_with(".gguf");
 }
 
 std::string describe(const RegistryManifest& manifest) {
@@ -150,7 +142,7 @@ std::vector<Challenge> parse_challenges(std::string_view value) {
     if (word.empty()) break;
     reader.skip(" \t");
     if (!reader.take('=')) {
-      challenges.push_back({.scheme = lowered(word)});
+      challenges.push_back({.scheme = base::lower_case(word)});
       continue;
     }
     // A parameter of the challenge before; without one, nothing that we can read.
@@ -158,7 +150,7 @@ std::vector<Challenge> parse_challenges(std::string_view value) {
     const auto content = reader.value();
     if (!content || challenges.empty() || challenges.back().parameters.size() == kParametersMax)
       break;
-    challenges.back().parameters.emplace_back(lowered(word), *content);
+    challenges.back().parameters.emplace_back(base::lower_case(word), *content);
   }
   return challenges;
 }
