@@ -35,7 +35,7 @@ HF_CLASSES = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "qwen3_moe":
               "gemma3": "Gemma3", "gemma2": "Gemma2", "mistral": "Mistral", "smollm3": "SmolLM3",
               "granite": "Granite", "olmo2": "Olmo2", "olmo3": "Olmo3", "exaone4": "Exaone4",
               "glm4": "Glm4", "seed_oss": "SeedOss", "phi3": "Phi3", "cohere2": "Cohere2",
-              "ministral3": "Ministral3"}
+              "ministral3": "Ministral3", "gemma4": "Gemma4"}
 GEMMA = ("gemma2", "gemma3")  # whose norm weights are written plus one
 PERMUTED = ("llama", "smollm3", "granite", "mistral3")  # whose q and k rows are written as neighbours
 TOLERANCE = 1e-4  # Largest difference allowed, over the row's root mean square.
@@ -220,6 +220,32 @@ VARIANTS = {
         config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=6,
                     num_attention_heads=4, num_key_value_heads=2, layer_norm_eps=1e-5,
                     sliding_window=16, logit_scale=0.25, rope_theta=50000.0)),
+    "gemma4": dict(
+        arch="gemma4", seed=411, tokens=300,
+        why="E2B's shape: inputs by token for every layer, two of five layers read the keys and "
+            "values of earlier ones and are twice as wide, heads of 16 and 8, window 16",
+        config=dict(hidden_size=32, intermediate_size=32, num_hidden_layers=5,
+                    num_attention_heads=4, num_key_value_heads=2, head_dim=8, global_head_dim=16,
+                    rms_norm_eps=1e-6, sliding_window=16, hidden_size_per_layer_input=8,
+                    num_kv_shared_layers=2, use_double_wide_mlp=True,
+                    layer_types=[f"{kind}_attention" for kind in
+                                 ("sliding", "full", "sliding", "sliding", "full")],
+                    rope_parameters=dict(
+                        full_attention=dict(rope_type="proportional", rope_theta=1000000.0,
+                                            partial_rotary_factor=0.25),
+                        sliding_attention=dict(rope_type="default", rope_theta=10000.0)))),
+    "gemma4_31b_shape": dict(
+        arch="gemma4", seed=412, tokens=64,
+        why="31B's shape: no inputs by token; global layers with fewer keys, which are their values "
+            "too; a soft cap on the logits",
+        config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=3,
+                    num_attention_heads=4, num_key_value_heads=2, head_dim=8, global_head_dim=16,
+                    layer_types=["sliding_attention"] * 2 + ["full_attention"], num_global_key_value_heads=1, attention_k_eq_v=True, rms_norm_eps=1e-6,
+                    sliding_window=24, hidden_size_per_layer_input=0, final_logit_softcapping=0.25,
+                    rope_parameters=dict(
+                        full_attention=dict(rope_type="proportional", rope_theta=1000000.0,
+                                            partial_rotary_factor=0.25),
+                        sliding_attention=dict(rope_type="default", rope_theta=10000.0)))),
     "mistral3": dict(
         arch="mistral3", seed=401, tokens=300,
         why="YaRN by 16 over an original context of 16, its magnitude cancelled; queries that grow",
@@ -275,6 +301,8 @@ def hf_config(variant):
                     attn_implementation="eager", bos_token_id=1, eos_token_id=2, pad_token_id=0)
     if variant["arch"] == "gemma3":
         return transformers.Gemma3TextConfig(**settings)
+    if variant["arch"] == "gemma4":
+        return transformers.Gemma4TextConfig(vocab_size_per_layer_input=VOCABULARY, **settings)
     if "rope_parameters" not in settings:
         theta, scaling = settings.pop("rope_theta"), settings.pop("rope_scaling", {})
         settings["rope_parameters"] = {"rope_type": "default", "rope_theta": theta, **scaling}
@@ -310,8 +338,14 @@ def random_weights(model, variant):
             value = (0.0 if gemma else 1.0) + 0.3 * rng.standard_normal(shape)
             if variant.get("small_steps") and "post_" in name:
                 value = value - 0.7
+            if variant["arch"] == "gemma4" and ("q_norm" in name or "k_norm" in name):
+                value = value * 0.6  # whose product is no further scaled
+        elif name.endswith("layer_scalar"):
+            value = rng.uniform(0.5, 1.5, shape)
         elif name.endswith(".bias"):
             value = 0.7 * rng.standard_normal(shape)
+        elif "embed_tokens_per_layer" in name:
+            value = rng.standard_normal(shape)
         elif "embed_tokens" in name or name == "lm_head.weight":
             size = variant.get("embedding", 0.02 if gemma else 0.05)
             value = size * rng.standard_normal(shape)
@@ -344,19 +378,26 @@ TENSOR_NAMES_POST = dict(TENSOR_NAMES, post_attention_layernorm="post_attention_
                          post_feedforward_layernorm="post_ffw_norm")
 TENSOR_NAMES_GLM4 = dict(TENSOR_NAMES_PLAIN, post_self_attn_layernorm="post_attention_norm",
                          post_mlp_layernorm="post_ffw_norm")
+TENSOR_NAMES_GEMMA4 = dict(TENSOR_NAMES_POST, layer_scalar="layer_output_scale",
+                           per_layer_input_gate="inp_gate", per_layer_projection="proj",
+                           post_per_layer_input_norm="post_norm")
 POST_NORMS = ("gemma2", "gemma3", "olmo2", "exaone4", "seed_oss")
 
 
 def gguf_name(name, arch):
     whole = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight":
-             "output_norm.weight", "lm_head.weight": "output.weight"}.get(name)
+             "output_norm.weight", "lm_head.weight": "output.weight",
+             "model.embed_tokens_per_layer.weight": "per_layer_token_embd.weight",
+             "model.per_layer_model_projection.weight": "per_layer_model_proj.weight",
+             "model.per_layer_projection_norm.weight": "per_layer_proj_norm.weight"}.get(name)
     if whole:
         return whole
+    if name.endswith("layer_scalar"):
+        name += ".weight"
     _, _, layer, rest = name.split(".", 3)
     part, kind = rest.rsplit(".", 1)
     names = TENSOR_NAMES_POST if arch in POST_NORMS else TENSOR_NAMES_PLAIN
-    if arch == "glm4":
-        names = TENSOR_NAMES_GLM4
+    names = {"glm4": TENSOR_NAMES_GLM4, "gemma4": TENSOR_NAMES_GEMMA4}.get(arch, names)
     return f"blk.{layer}.{names[part]}.{kind}"
 
 
@@ -378,7 +419,13 @@ def llama3_factors(config):
     return (1.0 / ((1 - smooth) / p["factor"] + smooth)).astype(np.float32)
 
 
+def layer_config(config, kind):
+    """The numbers of one kind of layers, where kinds differ in more than their window."""
+    return config.per_layer_config[kind] if config.model_type == "gemma4_text" else config
+
+
 def head_width(config):
+    config = layer_config(config, "full_attention")
     return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
 
 
@@ -389,7 +436,7 @@ def write_keys(writer, arch, config):
     writer.add_embedding_length(config.hidden_size)
     writer.add_feed_forward_length(config.intermediate_size)
     writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_head_count_kv(layer_config(config, "sliding_attention").num_key_value_heads)
     rope = config.rope_parameters.get("full_attention", config.rope_parameters)
     if rope["rope_type"] == "linear":
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
@@ -416,7 +463,9 @@ def write_keys(writer, arch, config):
         writer.add_expert_count(config.num_experts)
         writer.add_expert_used_count(config.num_experts_per_tok)
         writer.add_expert_feed_forward_length(config.moe_intermediate_size)
-    if arch != "qwen2" and (arch in ("llama", "gemma3", "qwen3", "qwen3moe") or
+    if arch == "gemma4":
+        write_gemma4_keys(writer, config)
+    elif arch != "qwen2" and (arch in ("llama", "gemma3", "qwen3", "qwen3moe") or
                             hasattr(config, "head_dim") and arch != "granite"):
         writer.add_key_length(head_dim)
         writer.add_value_length(head_dim)
@@ -437,16 +486,52 @@ def write_keys(writer, arch, config):
         writer.add_rope_scaling_type(gguf.RopeScalingType.NONE)
     if arch == "phi3":
         writer.add_rope_scaling_orig_ctx_len(config.original_max_position_embeddings)
-    if arch != "gemma3" and getattr(config, "sliding_window", None):
+    if arch not in ("gemma3", "gemma4") and getattr(config, "sliding_window", None):
         writer.add_sliding_window(config.sliding_window)
         if arch in ("olmo2", "exaone4"):
             writer.add_sliding_window_pattern([t == "sliding_attention" for t in config.layer_types])
-    if arch not in ("gemma2", "phi3", "olmo2", "seed_oss", "glm4"):
+    if arch not in ("gemma2", "phi3", "olmo2", "seed_oss", "glm4", "gemma4"):
         writer.add_vocab_size(config.vocab_size)
     if arch in ("llama", "smollm3", "granite", "cohere2", "phi3", "mistral3"):
         writer.add_rope_dimension_count(head_dim)
     if arch == "glm4":
         writer.add_rope_dimension_count(head_dim // 2)
+
+
+def write_gemma4_keys(writer, config):
+    """Those that differ from layer to layer; the plain ones are the global layers'."""
+    is_local = [t == "sliding_attention" for t in config.layer_types]
+    full, local = (layer_config(config, f"{kind}_attention") for kind in ("full", "sliding"))
+    writer.add_key_length(full.head_dim)
+    writer.add_value_length(full.head_dim)
+    writer.add_key_length_swa(local.head_dim)
+    writer.add_value_length_swa(local.head_dim)
+    writer.add_rope_dimension_count(full.head_dim)
+    writer.add_rope_dimension_count_swa(local.head_dim)
+    writer.add_shared_kv_layers(config.num_kv_shared_layers)
+    writer.add_embedding_length_per_layer_input(config.hidden_size_per_layer_input)
+    writer.add_sliding_window(config.sliding_window)
+    writer.add_sliding_window_pattern(is_local)
+    if config.final_logit_softcapping:
+        writer.add_final_logit_softcapping(config.final_logit_softcapping)
+    own = config.num_hidden_layers - config.num_kv_shared_layers
+    if config.use_double_wide_mlp:
+        writer.add_feed_forward_length([config.intermediate_size * (1 if i < own else 2)
+                                        for i in range(config.num_hidden_layers)])
+    if full.num_key_value_heads != local.num_key_value_heads:
+        writer.add_head_count_kv([(local if i else full).num_key_value_heads for i in is_local])
+
+
+def rope_factors(config):
+    """rope_freqs.weight, or None."""
+    full = config.rope_parameters.get("full_attention", config.rope_parameters)
+    if full["rope_type"] == "llama3":
+        return llama3_factors(config)
+    if full["rope_type"] == "proportional":  # pairs that are not turned are turned very slowly
+        pairs = head_width(config) // 2
+        turned = int(pairs * full["partial_rotary_factor"])
+        return np.array([1.0] * turned + [1e30] * (pairs - turned), np.float32)
+    return None
 
 
 def split_experts(weights):
@@ -471,8 +556,8 @@ def write_gguf(path, name, variant, config, weights):
                          else gguf.LlamaFileType.ALL_F32)
     write_keys(writer, arch, config)
     writer.add_tokenizer_model("none")  # The field's word for a file without a tokenizer.
-    if config.rope_parameters.get("rope_type") == "llama3":
-        writer.add_tensor("rope_freqs.weight", llama3_factors(config))
+    if rope_factors(config) is not None:
+        writer.add_tensor("rope_freqs.weight", rope_factors(config))
     for key, tensor in split_experts(weights).items():
         if key == "lm_head.weight" and config.tie_word_embeddings:
             continue
@@ -532,21 +617,28 @@ def is_blind(arch, mutant, config):
     rope = config.rope_parameters.get("full_attention", config.rope_parameters)
     width_per_head = config.hidden_size // config.num_attention_heads
     head_dim = head_width(config)
+    kv_heads = layer_config(config, "sliding_attention").num_key_value_heads
     windows = bool(getattr(config, "sliding_window", None))
     has = {"window_plus_one": windows, "window_minus_one": windows, "window_missing": windows,
            "pattern_starts_global": windows or arch == "smollm3",
            "rope_everywhere": windows or arch == "smollm3",
            "rotary_whole_head": arch == "glm4",
            "rope_scaling_missing": rope["rope_type"] != "default",
+           "own_keys_of_the_layer_before": bool(getattr(config, "num_kv_shared_layers", 0)),
+           "value_after_key_norm": getattr(config, "attention_k_eq_v", False),
            "rope_scaling_inverted": rope["rope_type"] != "default",
            "scaling_on_local_too": rope["rope_type"] != "default",
            "yarn_attention_factor_missing": rope["rope_type"] == "yarn",
            "yarn_ramp_unrounded": rope["rope_type"] == "yarn",
            "rope_base_10000": rope["rope_theta"] != 10000.0,
            "output_is_embedding": not config.tie_word_embeddings,
-           "gqa_modulo": 1 < config.num_key_value_heads < config.num_attention_heads,
-           "value_head_modulo": 1 < config.num_key_value_heads < config.num_attention_heads}
-    if arch in GEMMA:
+           "gqa_modulo": 1 < kv_heads < config.num_attention_heads,
+           "value_head_modulo": 1 < kv_heads < config.num_attention_heads}
+    if arch == "gemma4":
+        has["softcap_missing"] = bool(config.final_logit_softcapping)
+        if mutant.startswith("layer_input") and not config.hidden_size_per_layer_input:
+            return "no such inputs"
+    elif arch in GEMMA:
         scalar = config.query_pre_attn_scalar
         has["softcap_missing"] = bool(config.final_logit_softcapping)
         has["scale_from_head_dim"] = head_dim != scalar

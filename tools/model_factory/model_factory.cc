@@ -49,6 +49,9 @@ Status write_vector(io::WritableFile& file, const FilledTensor& filled,
   std::vector<float> values(filled.tensor.values());
   if (filled.fill == Fill::kRopeFactors) {
     values = llama3_rope_factors(options);
+  } else if (filled.fill == Fill::kSlowPairs) {
+    std::fill(values.begin(), values.end(), 1e30f);
+    std::fill_n(values.begin(), values.size() / 4, 1.0f);
   } else {
     base::RandomStream random(options.seed, stream);
     const float middle = filled.fill == Fill::kNorm ? 1.0f : 0.0f;

@@ -26,6 +26,7 @@ struct Architecture {
   bool fused_gate_up = false;
   bool tied_output = false;  // there is no other
   bool yarn = false;         // … RoPE scaling
+  bool by_layer = false;     // inputs by token, shared keys, narrow heads on local layers
   float rope_base = 10'000.0f;
   float norm_epsilon = 1e-6f;
   std::string_view mlp_norm = "ffn_norm.weight";
@@ -45,6 +46,14 @@ constexpr Architecture kArchitectures[] = {
      .query_norms = QueryNorms::kHead,
      .sliding_window = true,
      .head_width_key = true,
+     .rope_base = 1e6f},
+    {.name = "gemma4",
+     .norms = Norms::kBoth,
+     .query_norms = QueryNorms::kHead,
+     .sliding_window = true,
+     .head_width_key = true,
+     .tied_output = true,
+     .by_layer = true,
      .rope_base = 1e6f},
     {.name = "gemma2",
      .norms = Norms::kBoth,
@@ -193,8 +202,35 @@ class TensorList {
   ModelPlan& plan_;
 };
 
-void add_layer(TensorList& list, const FactoryOptions& o, const Architecture& architecture,
+// Of models whose layers differ in more than their window (Gemma 4's small ones): the second of
+// every three layers is global, the last two fifths read the keys of earlier ones.
+bool is_global(uint32_t layer) { return layer % 3 == 1; }
+uint32_t layers_with_keys(const FactoryOptions& o) { return o.layers - o.layers * 2 / 5; }
+uint32_t layer_input_width(const FactoryOptions& o) { return (o.width / 8 + 31) / 32 * 32; }
+
+void add_layer_inputs(TensorList& list, const FactoryOptions& o) {
+  const uint64_t width = layer_input_width(o);
+  list.matrix("per_layer_token_embd.weight", o.layers * width, o.vocabulary, Role::kEmbedding);
+  list.matrix("per_layer_model_proj.weight", o.width, o.layers * width, Role::kOther);
+  list.vector("per_layer_proj_norm.weight", width, Fill::kNorm);
+  // Three of four pairs of global heads are hardly turned.
+  list.vector("rope_freqs.weight", o.head_width / 2, Fill::kSlowPairs);
+}
+
+void add_layer_input_block(TensorList& list, const FactoryOptions& o, uint32_t layer) {
+  const auto name = [&](std::string_view part) { return fmt::format("blk.{}.{}", layer, part); };
+  list.matrix(name("inp_gate.weight"), o.width, layer_input_width(o), Role::kOther, layer);
+  list.matrix(name("proj.weight"), layer_input_width(o), o.width, Role::kOther, layer);
+  list.vector(name("post_norm.weight"), o.width, Fill::kNorm);
+  list.vector(name("layer_output_scale.weight"), 1, Fill::kNorm);
+}
+
+void add_layer(TensorList& list, const FactoryOptions& options, const Architecture& architecture,
                uint32_t layer) {
+  FactoryOptions o = options;
+  const bool own_keys = !architecture.by_layer || layer < layers_with_keys(o);
+  if (architecture.by_layer && !is_global(layer)) o.head_width /= 2;
+  if (!own_keys) o.ffn_width *= 2;
   const auto name = [&](std::string_view part) { return fmt::format("blk.{}.{}", layer, part); };
   const uint64_t query = static_cast<uint64_t>(o.heads) * o.head_width;
   const uint64_t key = static_cast<uint64_t>(o.kv_heads) * o.head_width;
@@ -205,8 +241,8 @@ void add_layer(TensorList& list, const FactoryOptions& o, const Architecture& ar
     list.matrix(name("attn_qkv.weight"), o.width, query + 2 * key, Role::kOther, layer);
   } else {
     list.matrix(name("attn_q.weight"), o.width, query, Role::kOther, layer);
-    list.matrix(name("attn_k.weight"), o.width, key, Role::kOther, layer);
-    list.matrix(name("attn_v.weight"), o.width, key, Role::kAttentionValue, layer);
+    if (own_keys) list.matrix(name("attn_k.weight"), o.width, key, Role::kOther, layer);
+    if (own_keys) list.matrix(name("attn_v.weight"), o.width, key, Role::kAttentionValue, layer);
   }
   if (o.attention_biases) {
     list.vector(name("attn_q.bias"), query, Fill::kBias);
@@ -216,7 +252,9 @@ void add_layer(TensorList& list, const FactoryOptions& o, const Architecture& ar
   if (architecture.query_norms != QueryNorms::kNone) {
     const bool whole = architecture.query_norms == QueryNorms::kWhole;
     list.vector(name("attn_q_norm.weight"), whole ? query : o.head_width, Fill::kNorm);
-    list.vector(name("attn_k_norm.weight"), whole ? key : o.head_width, Fill::kNorm);
+    if (own_keys) {
+      list.vector(name("attn_k_norm.weight"), whole ? key : o.head_width, Fill::kNorm);
+    }
   }
   list.matrix(name("attn_output.weight"), query, o.width, Role::kAttentionOutput, layer);
   const bool behind = architecture.norms == Norms::kBoth || architecture.norms == Norms::kBehind;
@@ -239,6 +277,7 @@ void add_layer(TensorList& list, const FactoryOptions& o, const Architecture& ar
     list.matrix(name("ffn_down.weight"), o.ffn_width, o.width, Role::kFfnDown, layer);
   }
   if (behind) list.vector(name("post_ffw_norm.weight"), o.width, Fill::kNorm);
+  if (architecture.by_layer) add_layer_input_block(list, o, layer);
 }
 
 void add_rope_keys(GgufHeader& header, const FactoryOptions& o) {
@@ -272,6 +311,23 @@ void add_factor_keys(GgufHeader& header, const FactoryOptions& o) {
   } else if (o.architecture == "cohere2") {
     header.add_float(prefix + "logit_scale", 0.25f);
   }
+}
+
+void add_by_layer_keys(GgufHeader& header, const FactoryOptions& o) {
+  const std::string prefix = o.architecture + ".";
+  std::vector<int32_t> is_local;
+  std::vector<int32_t> ffn_widths;
+  for (uint32_t layer = 0; layer < o.layers; ++layer) {
+    is_local.push_back(is_global(layer) ? 0 : 1);
+    ffn_widths.push_back(static_cast<int32_t>(o.ffn_width * (layer < layers_with_keys(o) ? 1 : 2)));
+  }
+  header.add_integers(prefix + "feed_forward_length", ffn_widths);
+  header.add_integers(prefix + "attention.sliding_window_pattern", is_local);
+  header.add_unsigned(prefix + "attention.shared_kv_layers", o.layers - layers_with_keys(o));
+  header.add_unsigned(prefix + "attention.key_length_swa", o.head_width / 2);
+  header.add_unsigned(prefix + "attention.value_length_swa", o.head_width / 2);
+  header.add_unsigned(prefix + "rope.dimension_count_swa", o.head_width / 2);
+  header.add_unsigned(prefix + "embedding_length_per_layer_input", layer_input_width(o));
 }
 
 void add_tokenizer_keys(GgufHeader& header, const FactoryOptions& o) {
@@ -322,6 +378,7 @@ Result<ModelPlan> make_plan(const FactoryOptions& options) {
   if (o.rope_scaling == RopeScaling::kLlama3) {
     list.vector("rope_freqs.weight", o.head_width / 2, Fill::kRopeFactors);
   }
+  if (architecture->by_layer) add_layer_inputs(list, o);
   for (uint32_t layer = 0; layer < o.layers; ++layer) add_layer(list, o, *architecture, layer);
   list.vector("output_norm.weight", o.width, Fill::kNorm);
   if (!o.tied_output) list.matrix("output.weight", o.width, o.vocabulary, Role::kOutput);
@@ -342,7 +399,7 @@ void add_keys(GgufHeader& header, const ModelPlan& plan) {
   header.add_unsigned(key("block_count"), o.layers);
   header.add_unsigned(key("context_length"), o.context);
   header.add_unsigned(key("embedding_length"), o.width);
-  header.add_unsigned(key("feed_forward_length"), o.ffn_width);
+  if (!architecture.by_layer) header.add_unsigned(key("feed_forward_length"), o.ffn_width);
   header.add_unsigned(key("attention.head_count"), o.heads);
   header.add_unsigned(key("attention.head_count_kv"), o.kv_heads);
   header.add_float(
@@ -361,6 +418,7 @@ void add_keys(GgufHeader& header, const ModelPlan& plan) {
   if (architecture.sliding_window) {
     header.add_unsigned(key("attention.sliding_window"), o.sliding_window);
   }
+  if (architecture.by_layer) add_by_layer_keys(header, o);
   add_factor_keys(header, o);
   header.add_unsigned(key("vocab_size"), o.vocabulary);
   add_rope_keys(header, o);

@@ -13,11 +13,12 @@ namespace freehold::factory {
 
 /// How a tensor's values are made.
 enum class Fill {
-  kMatrix,      // spread 1 / sqrt(row width)
-  kLogits,      // three times that, so that logits differ
-  kNorm,        // near 1
-  kBias,        // near 0
-  kRopeFactors  // Llama 3's, computed
+  kMatrix,       // spread 1 / sqrt(row width)
+  kLogits,       // three times that, so that logits differ
+  kNorm,         // near 1
+  kBias,         // near 0
+  kRopeFactors,  // Llama 3's, computed
+  kSlowPairs     // 1 for the first quarter, 1e30 for the rest
 };
 
 struct FilledTensor {

@@ -92,6 +92,15 @@ MUTANTS = {
         "pattern_starts_global", "pattern_every_5", "window_plus_one", "window_minus_one",
         "window_missing", "logit_scale_missing", "logit_scale_inverted", "gqa_modulo", "eps_1e-6",
         "silu_to_gelu"],
+    "gemma4": [
+        "embed_scale_missing", "window_plus_one", "window_minus_one", "window_missing",
+        "local_base_everywhere", "rope_scaling_missing", "factors_on_local_too",
+        "scale_from_head_dim", "value_norm_missing", "value_after_key_norm", "qk_norm_missing",
+        "own_keys_of_the_layer_before", "post_norms_missing", "norm_plus_one_twice", "eps_1e-5",
+        "gelu_erf", "gelu_to_silu", "pairing_interleaved", "gqa_modulo", "softcap_missing",
+        "layer_scale_missing", "layer_input_missing", "layer_input_of_next",
+        "layer_input_token_missing", "layer_input_embedding_missing",
+        "layer_input_normed_whole", "layer_input_gate_ungated"],
     "mistral3": [
         "pairing_halves", "rope_scaling_missing", "rope_scaling_inverted", "yarn_ramp_unrounded",
         "yarn_magnitude_kept", "temperature_missing", "temperature_one_late",
@@ -100,11 +109,11 @@ MUTANTS = {
 }
 
 INTERLEAVED = ("llama", "smollm3", "granite", "glm4", "cohere2", "mistral3")
-GELU = ("gemma2", "gemma3")
+GELU = ("gemma2", "gemma3", "gemma4")
 # Every n-th layer is global where the file names a window and no pattern; 0: none is.
 WINDOW_PATTERN = {"gemma2": 2, "gemma3": 6, "olmo2": 4, "exaone4": 4, "cohere2": 4}
 LAYERS_BY_WIDTH = {"gemma2": 46, "gemma3": 62}  # the 27B models, whose scale no key states
-LOCAL_ROPE_UNSCALED = ("gemma3", "olmo2")
+LOCAL_ROPE_UNSCALED = ("gemma3", "olmo2", "gemma4")
 ROPE_ON_LOCAL_ONLY = ("cohere2", "exaone4")
 
 
@@ -153,7 +162,7 @@ class Hyper:
         self.rotary_dim = w.arch_key("rope.dimension_count", self.head_dim)
         self.rope_base = w.arch_key("rope.freq_base", 10000.0)
         self.rope_base_local = w.arch_key("rope.freq_base_swa",
-                                          10000.0 if w.arch == "gemma3" else self.rope_base)
+                                          10000.0 if w.arch in GELU else self.rope_base)
         self.scaling = w.arch_key("rope.scaling.type", "none")
         self.scaling_factor = w.arch_key("rope.scaling.factor", 1.0)
         self.context_original = w.arch_key("rope.scaling.original_context_length",
@@ -177,12 +186,14 @@ class Hyper:
         self.logit_scale = w.arch_key("logit_scale", 1.0)
         if w.arch == "granite":
             self.logit_scale = 1.0 / self.logit_scale
+        self.shared_layers = w.arch_key("attention.shared_kv_layers", 0)
+        self.per_layer_width = w.arch_key("embedding_length_per_layer_input", 0)
         self.mlp_norm = "post_attention_norm" if w.arch == "seed_oss" else "ffn_norm"
         scale = w.arch_key("attention.scale")
         if scale is None:
             widest = self.layers == LAYERS_BY_WIDTH.get(w.arch)
             dim = self.width // self.heads if widest else self.head_dim
-            scale = 1.0 / math.sqrt(dim)
+            scale = 1.0 if w.arch == "gemma4" else 1.0 / math.sqrt(dim)
         self.attention_scale = scale
         self.interleaved = w.arch in INTERLEAVED
 
@@ -196,9 +207,8 @@ def yarn_bound(rotations, dim, base, context):
     return dim * math.log(context / (rotations * 2 * math.pi)) / (2 * math.log(base))
 
 
-def rope_frequencies(h, base, factors, scaled, mutate):
-    """Inverse frequencies [head_dim / 2] and the factor on cosine and sine."""
-    dim = h.head_dim if mutate == "rotary_whole_head" else h.rotary_dim
+def rope_frequencies(h, dim, base, factors, scaled, mutate):
+    """Inverse frequencies [dim / 2] and the factor on cosine and sine."""
     pair = torch.arange(dim // 2, dtype=F64)
     inv = base ** (-2.0 * pair / dim)
     if factors is not None and mutate != "rope_scaling_missing":
@@ -247,8 +257,12 @@ def rope_table(h, w, count, local, mutate):
     elif mutate == "rope_base_10000":
         base = 10000.0
     factors = w.rows("rope_freqs.weight") if w.has("rope_freqs.weight") else None
+    dim = h.head_dim if mutate == "rotary_whole_head" else h.rotary_dim
+    if h.arch == "gemma4" and local:
+        dim = w.arch_key("rope.dimension_count_swa")
+        factors = factors[:dim // 2] if mutate == "factors_on_local_too" else None
     scaled = not local or mutate == "scaling_on_local_too"
-    inv, attention = rope_frequencies(h, base, factors, scaled, mutate)
+    inv, attention = rope_frequencies(h, dim, base, factors, scaled, mutate)
     angle = torch.arange(count, dtype=F64)[:, None] * inv[None, :]
     return (torch.cos(angle) * attention)[:, None, :], (torch.sin(angle) * attention)[:, None, :]
 
@@ -286,11 +300,11 @@ def is_turned(h, layer, mutate):
 
 def attend(h, q, k, v, local, scale, mutate):
     """q [tokens, heads, dim], k and v [tokens, kv_heads, dim] -> [tokens, heads * dim]."""
-    count = q.shape[0]
-    group = h.heads // h.kv_heads
+    count, kv_heads = q.shape[0], k.shape[1]
+    group = h.heads // kv_heads
     head = torch.arange(h.heads)
-    k_of = head % h.kv_heads if mutate == "gqa_modulo" else head // group
-    v_of = head % h.kv_heads if mutate in ("gqa_modulo", "value_head_modulo") else head // group
+    k_of = head % kv_heads if mutate == "gqa_modulo" else head // group
+    v_of = head % kv_heads if mutate in ("gqa_modulo", "value_head_modulo") else head // group
     distance = torch.arange(count)[:, None] - torch.arange(count)[None, :]
     hidden = distance < (1 if mutate == "mask_excludes_self" else 0)
     hidden[0, 0] = False
@@ -324,6 +338,7 @@ class Forward:
 
     def __init__(self, weights, mutate=None):
         self.w, self.h, self.mutate = weights, Hyper(weights), mutate
+        self.shared = {}  # (keys, values) by whether the layer is local
         self.eps = {"eps_1e-5": 1e-5, "eps_1e-6": 1e-6}.get(mutate, self.h.eps)
 
     def norm(self, x, name):
@@ -339,7 +354,7 @@ class Forward:
     def head_norm(self, x, prefix):
         """x [tokens, heads, head_dim], normed as its weight is wide: per head or over all."""
         weight = self.w.rows(f"{prefix}.weight")
-        if weight.shape[-1] == self.h.head_dim:
+        if weight.shape[-1] == x.shape[-1]:
             return self.norm(x, f"{prefix}.weight")
         if self.mutate == "qk_norm_per_head":
             return rms_norm(x, weight.reshape(-1, self.h.head_dim), self.eps)
@@ -362,11 +377,21 @@ class Forward:
             if m == "key_and_value_swapped":
                 k, v = v, k
         else:
-            q, k, v = (self.linear(x, f"{p}attn_{s}", s not in unbiased) for s in "qkv")
-        q, k, v = (t.reshape(count, -1, h.head_dim) for t in (q, k, v))
+            q, k, v = (self.linear(x, f"{p}attn_{s}", s not in unbiased)
+                       if w.has(f"{p}attn_{s}.weight") else None for s in "qkv")
+        dim = w.arch_key("attention.key_length_swa", h.head_dim) if local else h.head_dim
+        shared = k is None or layer >= h.layers - h.shared_layers
+        if shared:
+            k, v = self.shared[local != (m == "own_keys_of_the_layer_before")]
+        q, k, v = (None if t is None else t.reshape(count, -1, dim) for t in (q, k, v))
+        if not shared and v is None:
+            v = self.head_norm(k, f"{p}attn_k_norm") if m == "value_after_key_norm" else k
         normed = w.has(f"{p}attn_q_norm.weight") and m != "qk_norm_missing"
+        if h.arch == "gemma4" and not shared and m != "value_norm_missing":
+            v = rms_norm(v, 1.0, self.eps)
         if normed and m != "qk_norm_after_rope":
-            q, k = self.head_norm(q, f"{p}attn_q_norm"), self.head_norm(k, f"{p}attn_k_norm")
+            q = self.head_norm(q, f"{p}attn_q_norm")
+            k = k if shared else self.head_norm(k, f"{p}attn_k_norm")
         cosine, sine = rope_table(h, w, count, local and h.arch in LOCAL_ROPE_UNSCALED, m)
         if not is_turned(h, layer, m):
             cosine, sine = torch.ones_like(cosine), torch.zeros_like(sine)
@@ -375,7 +400,8 @@ class Forward:
             interleaved = m == "pairing_interleaved"
         if m == "rope_table_f16":
             cosine, sine = (t.to(torch.float16).to(F64) for t in (cosine, sine))
-        q, k = turn(q, cosine, sine, interleaved), turn(k, cosine, sine, interleaved)
+        q = turn(q, cosine, sine, interleaved)
+        k = k if shared else turn(k, cosine, sine, interleaved)
         if h.temperature and m != "temperature_missing":
             q = q * temperature(h, count, m)
             k = k * temperature(h, count, m) if m == "temperature_on_keys_too" else k
@@ -384,8 +410,10 @@ class Forward:
         if m == "bias_after_rope":
             q = q + w.rows(f"{p}attn_q.bias").reshape(-1, h.head_dim)
             k = k + w.rows(f"{p}attn_k.bias").reshape(-1, h.head_dim)
+        if not shared:
+            self.shared[local] = k, v
         scale = {"scale_from_embedding": 1 / math.sqrt(h.width // h.heads),
-                 "scale_from_head_dim": 1 / math.sqrt(h.head_dim)}.get(m, h.attention_scale)
+                 "scale_from_head_dim": 1 / math.sqrt(dim)}.get(m, h.attention_scale)
         return self.linear(attend(h, q, k, v, local, scale, m), f"{p}attn_output")
 
     def post(self, y, name):
@@ -415,7 +443,40 @@ class Forward:
             return x + self.experts(normed, x, layer)
         y = self.post(self.mlp(normed, p), f"{p}post_ffw_norm.weight")
         x = x + scale * y
-        return self.norm(x, f"{p}post_ffw_norm.weight") if m == "post_norm_after_residual" else x
+        if m == "post_norm_after_residual":
+            x = self.norm(x, f"{p}post_ffw_norm.weight")
+        if self.h.per_layer_width and m != "layer_input_missing":
+            x = x + self.layer_input_block(x, layer)
+        if self.w.has(f"{p}layer_output_scale.weight") and m != "layer_scale_missing":
+            x = x * self.w.rows(f"{p}layer_output_scale.weight")
+        return x
+
+    def layer_inputs(self, tokens, x):
+        """Inputs of all layers by token, [tokens, layers, width of one]."""
+        m, h, width = self.mutate, self.h, self.h.per_layer_width
+        of_token = self.w.rows("per_layer_token_embd.weight", np.asarray(tokens)) * math.sqrt(width)
+        of_embedding = self.linear(x, "per_layer_model_proj") / math.sqrt(h.width)
+        weight = self.w.rows("per_layer_proj_norm.weight")
+        if m == "layer_input_normed_whole":
+            of_embedding = rms_norm(of_embedding, weight.repeat(h.layers), self.eps)
+        of_embedding = of_embedding.reshape(-1, h.layers, width)
+        if m != "layer_input_normed_whole":
+            of_embedding = self.norm(of_embedding, "per_layer_proj_norm.weight")
+        of_token = of_token.reshape(-1, h.layers, width)
+        if m == "layer_input_token_missing":
+            of_token = torch.zeros_like(of_token)
+        if m == "layer_input_embedding_missing":
+            of_embedding = torch.zeros_like(of_embedding)
+        return (of_token + of_embedding) * 0.5 ** 0.5
+
+    def layer_input_block(self, x, layer):
+        m, p = self.mutate, f"blk.{layer}."
+        gate = self.linear(x, f"{p}inp_gate")
+        if m != "layer_input_gate_ungated":
+            gate = activation(gate, True, m)
+        of = (layer + 1) % self.h.layers if m == "layer_input_of_next" else layer
+        y = self.linear(gate * self.inputs[:, of], f"{p}proj")
+        return self.norm(y, f"{p}post_norm.weight")
 
     def mlp(self, x, p):
         if self.w.has(f"{p}ffn_gate.weight"):
@@ -455,6 +516,8 @@ class Forward:
         x = self.w.rows("token_embd.weight", np.asarray(tokens))
         if self.mutate != "embed_scale_missing":
             x = x * self.h.embedding_scale
+        if self.h.per_layer_width:
+            self.inputs = self.layer_inputs(tokens, x)
         for layer in range(self.h.layers):
             x = self.layer(x, layer)
         return x if self.mutate == "final_norm_missing" else self.norm(x, "output_norm.weight")

@@ -29,6 +29,13 @@ Keys needed_keys(const std::string& name) {
   keys[name == "cohere2" ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon"] =
       1e-5f;
   if (name == "gemma3" || name == "cohere2") keys["attention.sliding_window"] = 16u;
+  if (name == "gemma4") {
+    keys["attention.sliding_window"] = 16u;
+    keys["attention.sliding_window_pattern"] = std::vector<uint8_t>{1, 0, 1, 0};
+    keys["attention.key_length_swa"] = 8u;
+    keys["attention.shared_kv_layers"] = 2u;
+    keys["embedding_length_per_layer_input"] = 16u;
+  }
   if (name == "cohere2" || name == "granite") keys["logit_scale"] = 8.0f;
   if (name == "qwen3moe") {
     keys["expert_count"] = 8u;
@@ -85,7 +92,7 @@ TEST(Architectures, TheDryRunSeesAListThatDisagrees) {
     });
     check([](const HyperParameters& p) {
       HyperParameters narrower = p;
-      narrower.key_dim /= 2;
+      narrower.heads /= 2;
       return current->weights(narrower);
     });
   }
@@ -95,7 +102,10 @@ TEST(Architectures, EveryKeyThatIsNeededIsMissedByName) {
   for (const Architecture* architecture : all_architectures()) {
     const std::string name(architecture->name);
     for (const auto& [key, value] : needed_keys(name)) {
-      if (key == "rope.freq_base" || key == "attention.head_count_kv") continue;  // have defaults
+      const bool has_default = key == "rope.freq_base" || key == "attention.shared_kv_layers" ||
+                               key == "embedding_length_per_layer_input" ||
+                               (key == "attention.head_count_kv" && name != "gemma4");
+      if (has_default) continue;
       Keys keys = needed_keys(name);
       keys.erase(key);
       const auto read = architecture->read(model_with(name, keys));
@@ -136,6 +146,13 @@ TEST(Architectures, WhatIsImpossibleOrNotThereYetIsRefusedByName) {
       {"mistral3", "attention.temperature_scale", 0.1f, ErrorCode::kDamaged, "original_context"},
       {"mistral3", "attention.temperature_scale", -1.0f, ErrorCode::kDamaged, "temperature_scale"},
       {"glm4", "rope.dimension_sections", std::string("8"), ErrorCode::kRefused, "sections"},
+      {"gemma4", "attention.sliding_window_pattern", three, ErrorCode::kDamaged, "pattern"},
+      {"gemma4", "attention.sliding_window_pattern", 6u, ErrorCode::kDamaged, "pattern"},
+      {"gemma4", "attention.shared_kv_layers", 3u, ErrorCode::kDamaged, "shared_kv_layers"},
+      {"gemma4", "attention.shared_kv_layers", 4u, ErrorCode::kDamaged, "shared_kv_layers"},
+      {"gemma4", "attention.key_length_swa", 7u, ErrorCode::kDamaged, "key_length_swa"},
+      {"gemma4", "feed_forward_length", three, ErrorCode::kDamaged, "feed_forward_length"},
+      {"gemma4", "expert_count", 8u, ErrorCode::kRefused, "expert_count"},
       {"qwen3moe", "expert_used_count", 9u, ErrorCode::kDamaged, "expert_used_count"},
   };
   for (const Refusal& refusal : refusals) {

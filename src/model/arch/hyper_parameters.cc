@@ -16,6 +16,12 @@ constexpr std::string_view kHint =
 
 }  // namespace
 
+uint32_t HyperParameters::cached_layers() const {
+  uint32_t count = 0;
+  for (const LayerKind& kind : layer_kinds) count += kind.kv_of.has_value() ? 0 : 1;
+  return count;
+}
+
 HyperParameterReader::HyperParameterReader(const GgufModel& file, std::string_view architecture)
     : file_(file), architecture_(architecture) {}
 
@@ -92,6 +98,21 @@ uint32_t HyperParameterReader::integer_or(std::string_view key, uint32_t low, ui
     return low;
   }
   return static_cast<uint32_t>(*value);
+}
+
+std::vector<uint32_t> HyperParameterReader::integer_by_layer(std::string_view key, uint32_t layers,
+                                                             uint32_t low, uint32_t high) {
+  const auto count = array_size(key);
+  if (!count) return std::vector<uint32_t>(layers, integer(key, low, high));
+  const auto list = *count == layers ? integers(key) : std::nullopt;
+  std::vector<uint32_t> out;
+  for (const int64_t entry : list.value_or(std::vector<int64_t>{})) {
+    if (entry >= low && entry <= high) out.push_back(static_cast<uint32_t>(entry));
+  }
+  if (out.size() == layers) return out;
+  fail(fmt::format("'{}' is {}, not a whole number from {} to {} for each of {} layers", full(key),
+                   file_.metadata().describe(full(key)), low, high, layers));
+  return std::vector<uint32_t>(layers, low);
 }
 
 double HyperParameterReader::number(std::string_view key, double low, double high) {
@@ -194,7 +215,13 @@ HyperParameters read_common(HyperParameterReader& reader, const CommonKeys& keys
   out.layers = reader.integer("block_count", 1, Limits::kLayersMax);
   out.width = reader.integer("embedding_length", 1, Limits::kWidthMax);
   out.heads = reader.integer("attention.head_count", 1, Limits::kHeadsMax);
-  out.kv_heads = reader.integer_or("attention.head_count_kv", 1, Limits::kHeadsMax, out.heads);
+  const auto largest = [&](std::string_view key, uint32_t high) {
+    const auto all = reader.integer_by_layer(key, out.layers, 1, high);
+    return *std::max_element(all.begin(), all.end());
+  };
+  out.kv_heads =
+      keys.by_layer ? largest("attention.head_count_kv", Limits::kHeadsMax)
+                    : reader.integer_or("attention.head_count_kv", 1, Limits::kHeadsMax, out.heads);
   reader.require(out.heads % out.kv_heads == 0,
                  "attention.head_count is not a multiple of attention.head_count_kv");
   const uint32_t even_share = out.width / out.heads;
@@ -202,7 +229,8 @@ HyperParameters read_common(HyperParameterReader& reader, const CommonKeys& keys
   out.value_dim = reader.integer_or("attention.value_length", 1, Limits::kHeadDimMax, out.key_dim);
   reader.require(out.key_dim >= 2 && out.key_dim <= Limits::kHeadDimMax && out.key_dim % 2 == 0,
                  "the head dimension is not an even number from 2 to 1024");
-  out.ffn_width = reader.integer("feed_forward_length", 1, Limits::kFfnMax);
+  out.ffn_width = keys.by_layer ? largest("feed_forward_length", Limits::kFfnMax)
+                                : reader.integer("feed_forward_length", 1, Limits::kFfnMax);
   out.context_trained = reader.integer("context_length", 1, Limits::kContextMax);
   out.norm_eps = static_cast<float>(reader.number(keys.norm_eps, 0.0, 1.0));
   out.attention_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(out.key_dim)));

@@ -21,8 +21,14 @@ namespace freehold::model {
 struct LayerKind {
   uint32_t window =
       0;  ///< Sliding window in positions, the column itself included; 0: sees everything.
-  uint32_t rope_set = 0;  ///< Index into HyperParameters::rope.
-  bool rope = true;       ///< Whether q and k are turned at all.
+  uint32_t rope_set = 0;          ///< Index into HyperParameters::rope.
+  bool rope = true;               ///< Whether q and k are turned at all.
+  uint32_t head_dim = 0;          ///< Of queries, keys and values; 0: the model's.
+  uint32_t kv_heads = 0;          ///< 0: the model's.
+  uint32_t ffn_width = 0;         ///< 0: the model's.
+  bool value_is_key = false;      ///< Values are the keys' projection, before their norm and RoPE.
+  std::optional<uint32_t> kv_of;  ///< The earlier layer whose keys and values it reads; none: its
+                                  ///< own. Such layers are the model's last.
 };
 
 struct HyperParameters {
@@ -57,14 +63,33 @@ struct HyperParameters {
   bool output_bias = false;    // … for the attention output
   bool head_norms = false;     // q and k are normed per head before RoPE
   bool whole_norms = false;    // … over all heads together
+  bool value_norm = false;     // values are normed per head, without a weight
   bool fused_qkv = false;      // one matrix for q, k and v
   bool fused_gate_up = false;  // one matrix for gate and up
   bool centred_norms = false;  // LayerNorm in place of RMSNorm
   std::string_view mlp_norm = "ffn_norm.weight";  // the norm before the MLP
   std::string_view rope_factors;  // tensor with one factor per pair for set 0; empty: none
   bool tied_output = false;       // the embedding is also the output matrix
+  uint32_t per_layer_width = 0;   // of each layer's own input by token; 0: none
+  bool layer_scale = false;       // the residual stream is multiplied by a number behind each layer
 
-  uint32_t heads_per_kv() const { return heads / kv_heads; }
+  // What a layer has where its kind does not say otherwise.
+  uint32_t kv_heads_of(uint32_t layer) const {
+    return layer_kinds[layer].kv_heads != 0 ? layer_kinds[layer].kv_heads : kv_heads;
+  }
+  uint32_t key_dim_of(uint32_t layer) const {
+    return layer_kinds[layer].head_dim != 0 ? layer_kinds[layer].head_dim : key_dim;
+  }
+  uint32_t value_dim_of(uint32_t layer) const {
+    return layer_kinds[layer].head_dim != 0 ? layer_kinds[layer].head_dim : value_dim;
+  }
+  uint32_t ffn_width_of(uint32_t layer) const {
+    return layer_kinds[layer].ffn_width != 0 ? layer_kinds[layer].ffn_width : ffn_width;
+  }
+  /// The layer whose keys and values `layer` attends over.
+  uint32_t cache_layer(uint32_t layer) const { return layer_kinds[layer].kv_of.value_or(layer); }
+  /// Layers with keys and values of their own: the first ones.
+  uint32_t cached_layers() const;
 };
 
 /// Limits on what a file may ask for, far above any model known, far below what overflows.
@@ -100,6 +125,9 @@ class HyperParameterReader {
   /// list.
   std::optional<uint64_t> array_size(std::string_view key) const;
   std::optional<std::vector<int64_t>> integers(std::string_view key) const;
+  /// One whole number in [low, high] for each of `layers` layers, from a list or from one for all.
+  std::vector<uint32_t> integer_by_layer(std::string_view key, uint32_t layers, uint32_t low,
+                                         uint32_t high);
   const GgufModel& file() const { return file_; }
 
   /// Records a failure of a cross-check; `message` names the keys and the numbers.
@@ -121,6 +149,8 @@ class HyperParameterReader {
 /// Where an architecture's files differ from llama's in the keys that read_common() reads.
 struct CommonKeys {
   std::string_view norm_eps = "attention.layer_norm_rms_epsilon";
+  /// feed_forward_length and attention.head_count_kv may be lists: the largest numbers are read.
+  bool by_layer = false;
   /// Keys that would change the arithmetic and that the architecture reads itself; all others of
   /// that sort are refused.
   std::span<const std::string_view> own{};

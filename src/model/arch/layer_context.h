@@ -26,6 +26,7 @@ struct NormSpec {
   WeightName weight;
   float eps = 0;
   bool centred = false;  // LayerNorm without a bias in place of RMSNorm
+  uint32_t parts = 1;    // of a row, each normed alone by the same weights
 };
 
 /// A factor on queries that grows with their position: 1 + scale * ln(1 + floor(position /
@@ -37,10 +38,14 @@ struct AttentionTemperature {
 
 /// Three projections of one input, each with an optional bias, an optional norm, and RoPE.
 struct QkvSpec {
-  WeightName query{}, key{}, value{};  // no key and value: query has the rows of all three in turn
+  // No key and value: query has the rows of all three in turn. No value alone: it is the keys'
+  // projection, before their norm and RoPE.
+  WeightName query{}, key{}, value{};
+  bool query_only = false;  // keys and values are another layer's
   WeightName query_bias{}, key_bias{}, value_bias{};
   WeightName query_norm{}, key_norm{};  // per head, before RoPE
   bool norm_whole = false;              // … over all heads together
+  bool value_norm = false;              // values are normed per head, without a weight
   float norm_eps = 0;
   bool rope = true;
   uint32_t rope_set = 0;
@@ -89,11 +94,25 @@ class LayerContext {
   virtual void embed(WeightName table, float scale) = 0;
   virtual Activation norm(Activation x, const NormSpec& spec) = 0;
   virtual Qkv qkv(Activation x, const QkvSpec& spec) = 0;
-  /// Appends the columns' keys and values to this layer's cache and attends over it.
+  /// Appends the columns' keys and values to this layer's cache and attends over it; without keys
+  /// and values, over the cache of the layer that this one reads (LayerKind::kv_of).
   virtual Activation attention(const Qkv& qkv, const AttentionSpec& spec) = 0;
   virtual Activation linear(Activation x, WeightName weight, WeightName bias = {}) = 0;
   virtual Activation gated_mlp(Activation x, const GatedMlpSpec& spec) = 0;
   virtual Activation experts(Activation x, const ExpertsSpec& spec) = 0;
+  /// Rows of `table` at the columns' tokens, times `scale`.
+  virtual Activation lookup(WeightName table, float scale) = 0;
+  /// act(gate) * up, in gate's place.
+  virtual Activation gated(Activation gate, Activation up, ops::GateActivation activation) = 0;
+  /// x = (x + y) * factor
+  virtual void add(Activation x, Activation y, float factor = 1) = 0;
+  /// x = x * factor; by name, the factor is that weight's only value.
+  virtual void scale(Activation x, float factor) = 0;
+  virtual void scale_by(Activation x, WeightName factor) = 0;
+  /// Keeps what embed() made for the layers of the pass, once.
+  virtual void keep(Activation x) = 0;
+  /// `width` values of what was kept, from `first` on.
+  virtual Activation kept(uint32_t first, uint32_t width) = 0;
   /// Residual stream = residual stream + scale * x; x is scaled in place.
   virtual void add_to_residual(Activation x, float scale = 1) = 0;
   /// Logits of the columns that want them.

@@ -14,7 +14,7 @@ RecordingContext::RecordingContext(const HyperParameters& parameters,
 
 void RecordingContext::enter(int32_t layer) {
   layer_ = layer;
-  next_id_ = 1;
+  next_id_ = kFirstId;
   values_ = 0;
 }
 
@@ -74,48 +74,60 @@ void RecordingContext::embed(WeightName table, float) {
 }
 
 Activation RecordingContext::norm(Activation x, const NormSpec& spec) {
-  use_vector(spec.weight, x.width);
+  if (x.width % spec.parts != 0) note(fmt::format("'{}' does not divide its input", spec.weight));
+  use_vector(spec.weight, x.width / spec.parts);
   return make(x.width);
 }
 
 Qkv RecordingContext::qkv(Activation x, const QkvSpec& spec) {
   const HyperParameters& p = parameters_;
-  const bool fused = spec.key.empty();
+  const auto layer = static_cast<uint32_t>(layer_);
+  const uint64_t key_dim = p.key_dim_of(layer);
+  const bool fused = spec.key.empty() && !spec.query_only;
   const uint64_t all_rows = use_matrix(spec.query, x);
   uint64_t query_rows = all_rows;
   uint64_t key_rows = 0;
   uint64_t value_rows = 0;
   if (fused) {
-    query_rows = uint64_t{p.heads} * p.key_dim;
-    key_rows = uint64_t{p.kv_heads} * p.key_dim;
-    value_rows = uint64_t{p.kv_heads} * p.value_dim;
+    query_rows = p.heads * key_dim;
+    key_rows = p.kv_heads_of(layer) * key_dim;
+    value_rows = uint64_t{p.kv_heads_of(layer)} * p.value_dim_of(layer);
     if (all_rows != query_rows + key_rows + value_rows) {
       note(fmt::format("'{}' has not the rows of q, k and v", spec.query));
     }
-  } else {
+  } else if (!spec.query_only) {
     key_rows = use_matrix(spec.key, x);
-    value_rows = use_matrix(spec.value, x);
+    value_rows = spec.value.empty() ? key_rows : use_matrix(spec.value, x);
   }
   use_vector(spec.query_bias, query_rows);
   use_vector(spec.key_bias, key_rows);
   use_vector(spec.value_bias, value_rows);
-  use_vector(spec.query_norm, spec.norm_whole ? query_rows : p.key_dim);
-  use_vector(spec.key_norm, spec.norm_whole ? key_rows : p.key_dim);
+  use_vector(spec.query_norm, spec.norm_whole ? query_rows : key_dim);
+  use_vector(spec.key_norm, spec.norm_whole ? key_rows : key_dim);
   if (spec.rope && spec.rope_set >= parameters_.rope.size()) note("RoPE set out of range");
   if (fused) {
     make(all_rows);
     return {part(query_rows), part(key_rows), part(value_rows)};
   }
+  if (spec.query_only) return {make(query_rows), {}, {}};
   return {make(query_rows), make(key_rows), make(value_rows)};
 }
 
 Activation RecordingContext::attention(const Qkv& qkv, const AttentionSpec&) {
   const HyperParameters& p = parameters_;
-  if (qkv.query.width != p.heads * p.key_dim || qkv.key.width != p.kv_heads * p.key_dim ||
-      qkv.value.width != p.kv_heads * p.value_dim) {
+  const auto layer = static_cast<uint32_t>(layer_);
+  const uint32_t source = p.cache_layer(layer);
+  const uint32_t kv_heads = p.kv_heads_of(source);
+  if (p.key_dim_of(layer) != p.key_dim_of(source) || source >= p.cached_layers()) {
+    note("the layer reads another's keys and values that are not its own's like");
+  }
+  const bool own = source == layer;
+  if (qkv.query.width != p.heads * p.key_dim_of(source) ||
+      qkv.key.width != (own ? kv_heads * p.key_dim_of(source) : 0) ||
+      qkv.value.width != (own ? kv_heads * p.value_dim_of(source) : 0)) {
     note("q, k and v are not heads times head dimension wide");
   }
-  return make(uint64_t{p.heads} * p.value_dim);
+  return make(uint64_t{p.heads} * p.value_dim_of(source));
 }
 
 Activation RecordingContext::linear(Activation x, WeightName weight, WeightName bias) {
@@ -160,6 +172,35 @@ Activation RecordingContext::experts(Activation x, const ExpertsSpec& spec) {
   return make(x.width);
 }
 
+Activation RecordingContext::lookup(WeightName table, float) {
+  const WeightSpec* spec = use(table);
+  if (spec == nullptr) return make(0);
+  if (spec->rows != parameters_.vocabulary)
+    note(fmt::format("'{}' has not a row per token", table));
+  return make(spec->width);
+}
+
+Activation RecordingContext::gated(Activation gate, Activation up, ops::GateActivation) {
+  if (gate.width != up.width) note("gate and what it lets through have different widths");
+  return gate;
+}
+
+void RecordingContext::add(Activation x, Activation y, float) {
+  if (x.width != y.width) note("what is added has another width");
+}
+
+void RecordingContext::scale_by(Activation, WeightName factor) { use_vector(factor, 1); }
+
+void RecordingContext::keep(Activation x) {
+  if (layer_ != WeightSpec::kNoLayer || kept_width_ != 0) note("only embed() keeps, and once");
+  kept_width_ = x.width;
+}
+
+Activation RecordingContext::kept(uint32_t first, uint32_t width) {
+  if (uint64_t{first} + width > kept_width_) note("more is asked for than was kept");
+  return part(width);
+}
+
 void RecordingContext::add_to_residual(Activation x, float) {
   if (x.width != parameters_.width) note("what is added to the residual stream is not its width");
 }
@@ -196,7 +237,7 @@ Result<DryRun> dry_run(const Architecture& architecture, const HyperParameters& 
                  fmt::format("architecture '{}': {}", architecture.name, problem),
                  "this is a bug in freehold; please report it with the model's name"};
   }
-  return DryRun{context.layer_values_max(), context.layer_activations_max()};
+  return DryRun{context.layer_values_max(), context.layer_activations_max(), context.kept_width()};
 }
 
 }  // namespace freehold::model

@@ -29,6 +29,13 @@ class RecordingContext final : public LayerContext {
   Activation linear(Activation x, WeightName weight, WeightName bias) override;
   Activation gated_mlp(Activation x, const GatedMlpSpec& spec) override;
   Activation experts(Activation x, const ExpertsSpec& spec) override;
+  Activation lookup(WeightName table, float scale) override;
+  Activation gated(Activation gate, Activation up, ops::GateActivation activation) override;
+  void add(Activation x, Activation y, float factor) override;
+  void scale(Activation, float) override {}
+  void scale_by(Activation x, WeightName factor) override;
+  void keep(Activation x) override;
+  Activation kept(uint32_t first, uint32_t width) override;
   void add_to_residual(Activation x, float scale) override;
   void logits(Activation x, const LogitsSpec& spec) override;
 
@@ -40,8 +47,11 @@ class RecordingContext final : public LayerContext {
   uint64_t layer_values_max() const { return values_max_; }
   /// Activations one layer makes, at most.
   uint32_t layer_activations_max() const { return activations_max_; }
+  /// Width of what embed() keeps for the layers.
+  uint32_t kept_width() const { return kept_width_; }
 
  private:
+  static constexpr uint32_t kFirstId = 1;  // 0 is the residual stream
   Activation make(uint64_t width);
   /// A part of an activation's columns: no memory of its own.
   Activation part(uint64_t width);
@@ -57,7 +67,8 @@ class RecordingContext final : public LayerContext {
   std::vector<std::string> used_;
   std::string problem_;
   int32_t layer_ = WeightSpec::kNoLayer;
-  uint32_t next_id_ = 1;
+  uint32_t next_id_ = kFirstId;
+  uint32_t kept_width_ = 0;
   uint64_t values_ = 0;
   uint64_t values_max_ = 0;
   uint32_t activations_max_ = 0;
@@ -67,6 +78,7 @@ class RecordingContext final : public LayerContext {
 struct DryRun {
   uint64_t layer_values_max = 0;  // per column
   uint32_t layer_activations_max = 0;
+  uint32_t kept_width = 0;
 };
 
 /// Walks embed, every layer and output. Fails (kFailed, a bug in the architecture's file or in its

@@ -2,15 +2,11 @@
 
 namespace freehold::model {
 
-namespace {
-
 void add_layer_matrix(std::vector<WeightSpec>& specs, uint32_t layer, std::string_view suffix,
                       uint32_t rows, uint32_t width) {
   specs.push_back(
       {layer_name(layer, suffix), rows, width, WeightRole::kMatrix, static_cast<int32_t>(layer)});
 }
-
-}  // namespace
 
 void add_layer_vector(std::vector<WeightSpec>& specs, uint32_t layer, std::string_view suffix,
                       uint32_t width) {
@@ -21,15 +17,20 @@ void add_layer_vector(std::vector<WeightSpec>& specs, uint32_t layer, std::strin
 void add_attention_weights(std::vector<WeightSpec>& specs, const HyperParameters& parameters,
                            uint32_t layer) {
   const HyperParameters& p = parameters;
-  const uint32_t query_rows = p.heads * p.key_dim;
-  const uint32_t key_rows = p.kv_heads * p.key_dim;
-  const uint32_t value_rows = p.kv_heads * p.value_dim;
+  const LayerKind& kind = p.layer_kinds[layer];
+  const bool own_keys = !kind.kv_of.has_value();
+  const uint32_t key_dim = p.key_dim_of(layer);
+  const uint32_t query_rows = p.heads * key_dim;
+  const uint32_t key_rows = p.kv_heads_of(layer) * key_dim;
+  const uint32_t value_rows = p.kv_heads_of(layer) * p.value_dim_of(layer);
   if (p.fused_qkv) {
     add_layer_matrix(specs, layer, "attn_qkv.weight", query_rows + key_rows + value_rows, p.width);
   } else {
     add_layer_matrix(specs, layer, "attn_q.weight", query_rows, p.width);
-    add_layer_matrix(specs, layer, "attn_k.weight", key_rows, p.width);
-    add_layer_matrix(specs, layer, "attn_v.weight", value_rows, p.width);
+    if (own_keys) add_layer_matrix(specs, layer, "attn_k.weight", key_rows, p.width);
+    if (own_keys && !kind.value_is_key) {
+      add_layer_matrix(specs, layer, "attn_v.weight", value_rows, p.width);
+    }
   }
   if (p.qkv_bias) {
     add_layer_vector(specs, layer, "attn_q.bias", query_rows);
@@ -37,19 +38,21 @@ void add_attention_weights(std::vector<WeightSpec>& specs, const HyperParameters
     add_layer_vector(specs, layer, "attn_v.bias", value_rows);
   }
   if (p.head_norms || p.whole_norms) {
-    add_layer_vector(specs, layer, "attn_q_norm.weight", p.whole_norms ? query_rows : p.key_dim);
-    add_layer_vector(specs, layer, "attn_k_norm.weight", p.whole_norms ? key_rows : p.key_dim);
+    add_layer_vector(specs, layer, "attn_q_norm.weight", p.whole_norms ? query_rows : key_dim);
+    const uint32_t key_norm = p.whole_norms ? key_rows : key_dim;
+    if (own_keys) add_layer_vector(specs, layer, "attn_k_norm.weight", key_norm);
   }
-  add_layer_matrix(specs, layer, "attn_output.weight", p.width, p.heads * p.value_dim);
+  add_layer_matrix(specs, layer, "attn_output.weight", p.width, p.heads * p.value_dim_of(layer));
   if (p.output_bias) add_layer_vector(specs, layer, "attn_output.bias", p.width);
 }
 
 void add_gated_mlp_weights(std::vector<WeightSpec>& specs, const HyperParameters& parameters,
                            uint32_t layer) {
   const HyperParameters& p = parameters;
-  if (!p.fused_gate_up) add_layer_matrix(specs, layer, "ffn_gate.weight", p.ffn_width, p.width);
-  add_layer_matrix(specs, layer, "ffn_up.weight", p.ffn_width * (p.fused_gate_up ? 2 : 1), p.width);
-  add_layer_matrix(specs, layer, "ffn_down.weight", p.width, p.ffn_width);
+  const uint32_t middle = p.ffn_width_of(layer);
+  if (!p.fused_gate_up) add_layer_matrix(specs, layer, "ffn_gate.weight", middle, p.width);
+  add_layer_matrix(specs, layer, "ffn_up.weight", middle * (p.fused_gate_up ? 2 : 1), p.width);
+  add_layer_matrix(specs, layer, "ffn_down.weight", p.width, middle);
 }
 
 void add_expert_weights(std::vector<WeightSpec>& specs, const HyperParameters& parameters,
@@ -120,10 +123,16 @@ Activation attention_block(LayerContext& context, const HyperParameters& paramet
     spec.query = "attn_qkv.weight";
     spec.key = spec.value = {};
   }
+  if (kind.kv_of.has_value()) {
+    spec.query_only = true;
+    spec.key = spec.value = {};
+  }
+  if (kind.value_is_key) spec.value = {};
   if (parameters.head_norms || parameters.whole_norms) {
     spec.query_norm = "attn_q_norm.weight";
-    spec.key_norm = "attn_k_norm.weight";
+    if (!spec.query_only) spec.key_norm = "attn_k_norm.weight";
   }
+  spec.value_norm = parameters.value_norm && !spec.query_only;
   spec.norm_eps = parameters.norm_eps;
   spec.norm_whole = parameters.whole_norms;
   spec.rope = kind.rope;
@@ -158,16 +167,21 @@ void pre_norm_layer(LayerContext& context, const HyperParameters& parameters, ui
   context.add_to_residual(mlp_block(context, parameters, middle), parameters.residual_scale);
 }
 
+void add_both_norms_layer(std::vector<WeightSpec>& specs, const HyperParameters& parameters,
+                          uint32_t layer) {
+  add_layer_vector(specs, layer, "attn_norm.weight", parameters.width);
+  add_attention_weights(specs, parameters, layer);
+  add_layer_vector(specs, layer, "post_attention_norm.weight", parameters.width);
+  add_layer_vector(specs, layer, "ffn_norm.weight", parameters.width);
+  add_gated_mlp_weights(specs, parameters, layer);
+  add_layer_vector(specs, layer, "post_ffw_norm.weight", parameters.width);
+}
+
 std::vector<WeightSpec> both_norms_weights(const HyperParameters& parameters) {
   std::vector<WeightSpec> specs;
   add_embedding(specs, parameters);
   for (uint32_t layer = 0; layer < parameters.layers; ++layer) {
-    add_layer_vector(specs, layer, "attn_norm.weight", parameters.width);
-    add_attention_weights(specs, parameters, layer);
-    add_layer_vector(specs, layer, "post_attention_norm.weight", parameters.width);
-    add_layer_vector(specs, layer, "ffn_norm.weight", parameters.width);
-    add_gated_mlp_weights(specs, parameters, layer);
-    add_layer_vector(specs, layer, "post_ffw_norm.weight", parameters.width);
+    add_both_norms_layer(specs, parameters, layer);
   }
   add_output(specs, parameters);
   return specs;

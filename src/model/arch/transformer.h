@@ -18,6 +18,9 @@ void add_gated_mlp_weights(std::vector<WeightSpec>& specs, const HyperParameters
 /// Appends the router and gate, up and down of all experts of one layer.
 void add_expert_weights(std::vector<WeightSpec>& specs, const HyperParameters& parameters,
                         uint32_t layer);
+/// Appends one matrix of a layer, [rows, width].
+void add_layer_matrix(std::vector<WeightSpec>& specs, uint32_t layer, std::string_view suffix,
+                      uint32_t rows, uint32_t width);
 /// Appends one vector of `width` values of a layer.
 void add_layer_vector(std::vector<WeightSpec>& specs, uint32_t layer, std::string_view suffix,
                       uint32_t width);
@@ -32,6 +35,10 @@ void add_rope_factors(std::vector<WeightSpec>& specs, const HyperParameters& par
 /// Every weight of a llama-like model: embedding, layers of norm, attention, norm, MLP or experts,
 /// and output.
 std::vector<WeightSpec> pre_norm_weights(const HyperParameters& parameters);
+
+/// Appends one layer with norms on both sides of each block.
+void add_both_norms_layer(std::vector<WeightSpec>& specs, const HyperParameters& parameters,
+                          uint32_t layer);
 
 /// The same with a norm behind each block too, before it joins the residual stream.
 std::vector<WeightSpec> both_norms_weights(const HyperParameters& parameters);

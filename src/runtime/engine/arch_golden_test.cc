@@ -161,6 +161,24 @@ void add_part_mutants(const Parameters& own, Mutants& mutants) {
   if (own.whole_norms) {
     mutants.emplace_back("no q and k norms", [](Parameters& p) { p.whole_norms = false; });
   }
+  if (own.value_norm) {
+    mutants.emplace_back("values not normed", [](Parameters& p) { p.value_norm = false; });
+  }
+  if (own.layer_scale) {
+    mutants.emplace_back("no layer scale", [](Parameters& p) { p.layer_scale = false; });
+  }
+  if (own.per_layer_width > 0) {
+    mutants.emplace_back("no inputs by token", [](Parameters& p) { p.per_layer_width = 0; });
+  }
+  if (own.cached_layers() < own.layers) {
+    mutants.emplace_back("keys of the first layer with keys like these", [](Parameters& p) {
+      for (auto& kind : p.layer_kinds) {
+        for (uint32_t i = 0; kind.kv_of && i < *kind.kv_of; ++i) {
+          if (p.layer_kinds[i].head_dim == kind.head_dim) kind.kv_of = i;
+        }
+      }
+    });
+  }
   if (own.experts > 0) {
     mutants.emplace_back("one expert fewer", [](Parameters& p) { --p.experts_used; });
     mutants.emplace_back("weights of the chosen not brought to 1",
@@ -194,7 +212,11 @@ void add_factor_mutants(const Parameters& own, Mutants& mutants) {
     mutants.emplace_back("RMSNorm", [](Parameters& p) { p.centred_norms = false; });
   }
   if (own.rope.size() > 1) {
-    mutants.emplace_back("one RoPE set everywhere", [](Parameters& p) { p.rope[1] = p.rope[0]; });
+    mutants.emplace_back("one RoPE set everywhere", [](Parameters& p) {
+      const uint32_t dim = p.rope[1].rotary_dim;
+      p.rope[1] = p.rope[0];
+      p.rope[1].rotary_dim = dim;
+    });
   }
   if (own.rope[0].kind != ops::RopeScalingKind::kNone) {
     mutants.emplace_back("no RoPE scaling", [](Parameters& p) {
@@ -223,7 +245,10 @@ void add_layer_mutants(const Parameters& own, Mutants& mutants) {
     mutants.emplace_back("window one shorter", each_layer([](model::LayerKind& kind) {
                            kind.window -= kind.window > 0 ? 1 : 0;
                          }));
-    if (std::any_of(kinds.begin(), kinds.end(), is_global)) {
+    const bool alike = std::all_of(kinds.begin(), kinds.end(), [&](const auto& kind) {
+      return kind.head_dim == kinds[0].head_dim && kind.kv_of == kinds[0].kv_of;
+    });
+    if (alike && std::any_of(kinds.begin(), kinds.end(), is_global)) {
       mutants.emplace_back("global layer made local", [](Parameters& p) {
         for (auto& kind : p.layer_kinds) kind = p.layer_kinds[0];
       });

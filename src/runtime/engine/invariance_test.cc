@@ -90,8 +90,8 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair{"phi3", "Q4_K_M"}, std::pair{"cohere2", "Q4_K_M"},
                     std::pair{"smollm3", "Q4_K_M"}, std::pair{"exaone4", "Q6_K"},
                     std::pair{"glm4", "Q4_K_M"}, std::pair{"seed_oss", "Q4_K_M"},
-                    std::pair{"mistral3", "Q4_K_M"}, std::pair{"granite", "Q8_0"},
-                    std::pair{"gemma2", "Q4_0"}));
+                    std::pair{"mistral3", "Q4_K_M"}, std::pair{"gemma4", "Q4_K_M"},
+                    std::pair{"granite", "Q8_0"}, std::pair{"gemma2", "Q4_0"}));
 
 /// The rule's forbidden twin: two accumulators over the blocks of Q8_0, added at the end.
 void two_accumulators(const quant::PanelDot& task) {

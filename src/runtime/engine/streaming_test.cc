@@ -66,7 +66,8 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair{"granite", "Q4_K_M"}, std::pair{"olmo2", "Q4_K_M"},
                     std::pair{"exaone4", "Q4_K_M"}, std::pair{"glm4", "Q4_K_M"},
                     std::pair{"seed_oss", "Q4_K_M"}, std::pair{"phi3", "Q4_K_M"},
-                    std::pair{"cohere2", "Q4_K_M"}, std::pair{"mistral3", "Q4_K_M"}));
+                    std::pair{"cohere2", "Q4_K_M"}, std::pair{"mistral3", "Q4_K_M"},
+                    std::pair{"gemma4", "Q4_K_M"}));
 
 TEST(Streaming, AnEngineAnswersAsTheResidentOneDoes) {
   const auto options = small_model("qwen2", "Q4_K_M");
@@ -159,7 +160,7 @@ TEST_P(PromptCacheOf, GoesOnBitForBitAndComputesOnlyWhatIsNew) {
   EXPECT_EQ(continue_from(test, other, before.saved).tokens, continue_from(test, other, {}).tokens);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, PromptCacheOf, testing::Values("qwen2", "gemma3"));
+INSTANTIATE_TEST_SUITE_P(Models, PromptCacheOf, testing::Values("qwen2", "gemma3", "gemma4"));
 INSTANTIATE_TEST_SUITE_P(MoreModelsSlow, PromptCacheOf,
                          testing::Values("llama", "qwen3", "qwen3moe", "gemma2", "smollm3",
                                          "granite", "olmo2", "exaone4", "glm4", "seed_oss", "phi3",

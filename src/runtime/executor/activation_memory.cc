@@ -35,6 +35,8 @@ size_t ActivationMemory::place(std::byte* base, const model::HyperParameters& pa
   const size_t stride = activation_stride(parameters.width);
   const size_t padded = quant::column_stride(shape.width_max);
   residual = {carver.take<float>(columns * stride), parameters.width, stride};
+  const size_t kept_stride = activation_stride(shape.kept_width);
+  kept = {carver.take<float>(columns * kept_stride), shape.kept_width, kept_stride};
   arena_floats = columns * (shape.values_max + kActivationStrideUnit * shape.activations_max);
   arena = carver.take<float>(arena_floats);
   // One column's experts are a batch of their own.
@@ -52,10 +54,14 @@ size_t ActivationMemory::place(std::byte* base, const model::HyperParameters& pa
     cosine.push_back(carver.take<float>(columns * activation_stride(rope.rotary_dim / 2)));
     sine.push_back(carver.take<float>(columns * activation_stride(rope.rotary_dim / 2)));
   }
+  size_t value_dim_max = 0;
+  for (uint32_t layer = 0; layer < parameters.layers; ++layer) {
+    value_dim_max = std::max<size_t>(value_dim_max, parameters.value_dim_of(layer));
+  }
   scratch.clear();
   for (size_t worker = 0; worker < shape.workers; ++worker) {
-    scratch.push_back(carver.take<float>(
-        ops::attention_scratch_floats(shape.attention_rows_max, parameters.value_dim)));
+    scratch.push_back(
+        carver.take<float>(ops::attention_scratch_floats(shape.attention_rows_max, value_dim_max)));
   }
   return carver.used();
 }

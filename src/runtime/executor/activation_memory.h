@@ -17,7 +17,7 @@ inline size_t activation_stride(size_t width) {
   return base::align_up(width, kActivationStrideUnit);
 }
 
-/// What the memory depends on beside the model's numbers. The last four come from its dry run.
+/// What the memory depends on beside the model's numbers. The last five come from its dry run.
 struct ActivationShape {
   size_t columns_max = 1;
   size_t logits_max = 1;
@@ -25,6 +25,7 @@ struct ActivationShape {
   size_t width_max = 0;  // longest row of any matrix
   size_t values_max = 0;
   size_t activations_max = 0;
+  size_t kept_width = 0;
   uint32_t attention_rows_max = 0;
 };
 
@@ -37,6 +38,7 @@ struct ActivationPlace {
 
 struct ActivationMemory {
   ActivationPlace residual;
+  ActivationPlace kept;    // what embed() keeps for the layers of the pass
   float* arena = nullptr;  // what a layer makes, column by column
   size_t arena_floats = 0;
   int8_t* quantised[2] = {};

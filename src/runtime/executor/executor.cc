@@ -52,6 +52,7 @@ Result<ActivationShape> Executor::full_shape(const model::Architecture& architec
   shape.width_max = std::max<size_t>(shape.width_max, parameters.width);
   shape.values_max = dry.layer_values_max;
   shape.activations_max = dry.layer_activations_max;
+  shape.kept_width = dry.kept_width;
   shape.attention_rows_max = kAttentionRowsMax;
   return shape;
 }
@@ -150,7 +151,7 @@ Status Executor::start_pass(const PassSpec& spec, Cache& cache) {
     TRY(begun);
   }
   fill_rope_tables();
-  plan_attention();
+  planned_kv_heads_ = 0;
   return {};
 }
 
@@ -178,8 +179,7 @@ model::Activation Executor::make(size_t width) {
   return {next_id_++, static_cast<uint32_t>(width)};
 }
 
-model::Activation Executor::part(model::Activation whole, size_t first, size_t width) {
-  const Place all = place(whole);
+model::Activation Executor::part(const Place& all, size_t first, size_t width) {
   CHECK(first + width <= all.width && next_id_ < places_.size());
   places_[next_id_] = {all.data + first, width, all.stride};
   return {next_id_++, static_cast<uint32_t>(width)};
@@ -204,21 +204,24 @@ void Executor::collect_faults(size_t columns, std::string_view where) {
 void Executor::embed(model::WeightName table, float scale) {
   const model::HyperParameters& p = options_.parameters;
   for (size_t i = 0; i < columns_; ++i) {
-    float* row = column(at_.residual, i);
-    const Status status = options_.weights.embedding_row(
-        table, static_cast<uint64_t>(spec_->columns[i].token), {row, p.width});
-    if (!status.ok()) {
-      failure_ = status.error();
-      return;
-    }
-    if (scale != 1.0f) {
-      ops_.elementwise({.kind = ops::ElementwiseKind::kScale,
-                        .x = row,
-                        .factor = scale,
-                        .count = p.width,
-                        .out = row});
-    }
+    look_up(table, i, {column(at_.residual, i), p.width}, scale);
   }
+}
+
+void Executor::look_up(model::WeightName table, size_t index, std::span<float> row, float scale) {
+  if (failure_) return;
+  const auto token = static_cast<uint64_t>(spec_->columns[index].token);
+  const Status status = options_.weights.embedding_row(table, token, row);
+  if (!status.ok()) {
+    failure_ = status.error();
+    return;
+  }
+  if (scale == 1.0f) return;
+  ops_.elementwise({.kind = ops::ElementwiseKind::kScale,
+                    .x = row.data(),
+                    .factor = scale,
+                    .count = row.size(),
+                    .out = row.data()});
 }
 
 model::Activation Executor::norm(model::Activation x, const model::NormSpec& spec) {
@@ -226,21 +229,22 @@ model::Activation Executor::norm(model::Activation x, const model::NormSpec& spe
   const model::Activation y = make(in.width);
   const Place out = place(y);
   const auto weight = options_.weights.vector(layer_, spec.weight);
+  const size_t width = in.width / spec.parts;
   each_column(columns_, in.width, [&](size_t i, size_t) {
     bool finite = true;
     if (spec.centred) {
       finite = quant::all_finite(column(in, i), in.width);
       ops_.layer_norm({.x = column(in, i),
-                       .x_stride = in.stride,
+                       .x_stride = width,
                        .weight = weight.data(),
                        .eps = spec.eps,
-                       .rows = 1,
-                       .width = in.width,
+                       .rows = spec.parts,
+                       .width = width,
                        .y = column(out, i),
-                       .y_stride = out.stride});
+                       .y_stride = width});
     } else {
-      ops_.rms_norm({column(in, i), in.stride, weight.data(), spec.eps, 1, in.width, column(out, i),
-                     out.stride, &finite});
+      ops_.rms_norm({column(in, i), width, weight.data(), spec.eps, spec.parts, width,
+                     column(out, i), width, &finite});
     }
     if (!finite) fresh_faults_[i] = 1;
   });
@@ -412,16 +416,33 @@ model::Qkv Executor::project(model::Activation x, const model::QkvSpec& spec) {
   const WeightStore& store = options_.weights;
   const MatrixWeights& query = store.matrix(layer_, spec.query);
   forget_prepared();
+  if (spec.query_only) {
+    const model::Activation only = make(query.rows);
+    const Product product{&query, place(only)};
+    multiply(place(x), columns_, {&product, 1});
+    return {only, {}, {}};
+  }
   if (spec.key.empty()) {
+    const auto layer = static_cast<uint32_t>(layer_);
     const model::Activation all = make(query.rows);
     const Product product{&query, place(all)};
     multiply(place(x), columns_, {&product, 1});
-    const size_t query_rows = size_t{p.heads} * p.key_dim;
-    const size_t key_rows = size_t{p.kv_heads} * p.key_dim;
-    return {part(all, 0, query_rows), part(all, query_rows, key_rows),
-            part(all, query_rows + key_rows, size_t{p.kv_heads} * p.value_dim)};
+    const size_t query_rows = size_t{p.heads} * p.key_dim_of(layer);
+    const size_t key_rows = size_t{p.kv_heads_of(layer)} * p.key_dim_of(layer);
+    return {part(place(all), 0, query_rows), part(place(all), query_rows, key_rows),
+            part(place(all), query_rows + key_rows, query.rows - query_rows - key_rows)};
   }
   const MatrixWeights& key = store.matrix(layer_, spec.key);
+  if (spec.value.empty()) {
+    const model::Qkv out{make(query.rows), make(key.rows), make(key.rows)};
+    const std::array<Product, 2> products{Product{&query, place(out.query)},
+                                          Product{&key, place(out.key)}};
+    multiply(place(x), columns_, products);
+    each_column(columns_, key.rows, [&](size_t i, size_t) {
+      std::copy_n(column(place(out.key), i), key.rows, column(place(out.value), i));
+    });
+    return out;
+  }
   const MatrixWeights& value = store.matrix(layer_, spec.value);
   const model::Qkv out{make(query.rows), make(key.rows), make(value.rows)};
   const std::array<Product, 3> products{Product{&query, place(out.query)},
@@ -433,15 +454,17 @@ model::Qkv Executor::project(model::Activation x, const model::QkvSpec& spec) {
 
 model::Qkv Executor::qkv(model::Activation x, const model::QkvSpec& spec) {
   const model::HyperParameters& p = options_.parameters;
+  const uint32_t kv_heads = p.kv_heads_of(static_cast<uint32_t>(layer_));
   const model::Qkv out = project(x, spec);
   add_bias(place(out.query), columns_, spec.query_bias);
   add_bias(place(out.key), columns_, spec.key_bias);
   add_bias(place(out.value), columns_, spec.value_bias);
   head_norm(place(out.query), spec.norm_whole ? 1 : p.heads, spec.query_norm, spec.norm_eps);
-  head_norm(place(out.key), spec.norm_whole ? 1 : p.kv_heads, spec.key_norm, spec.norm_eps);
+  head_norm(place(out.key), spec.norm_whole ? 1 : kv_heads, spec.key_norm, spec.norm_eps);
+  if (spec.value_norm) norm_heads(place(out.value), kv_heads, nullptr, spec.norm_eps, "attn_v");
   if (spec.rope) {
     rotate(place(out.query), p.heads, spec.rope_set);
-    rotate(place(out.key), p.kv_heads, spec.rope_set);
+    if (!spec.query_only) rotate(place(out.key), kv_heads, spec.rope_set);
   }
   if (spec.temperature.scale != 0) scale_by_position(place(out.query), spec.temperature);
   return out;
@@ -449,15 +472,19 @@ model::Qkv Executor::qkv(model::Activation x, const model::QkvSpec& spec) {
 
 void Executor::head_norm(const Place& x, uint32_t heads, model::WeightName weight, float eps) {
   if (weight.empty()) return;
-  const auto values = options_.weights.vector(layer_, weight);
+  norm_heads(x, heads, options_.weights.vector(layer_, weight).data(), eps, weight);
+}
+
+void Executor::norm_heads(const Place& x, uint32_t heads, const float* weight, float eps,
+                          std::string_view where) {
   const size_t dim = x.width / heads;
   each_column(columns_, x.width, [&](size_t i, size_t) {
     float* data = column(x, i);
     bool finite = true;
-    ops_.rms_norm({data, dim, values.data(), eps, heads, dim, data, dim, &finite});
+    ops_.rms_norm({data, dim, weight, eps, heads, dim, data, dim, &finite});
     if (!finite) fresh_faults_[i] = 1;
   });
-  collect_faults(columns_, full_name(weight));
+  collect_faults(columns_, full_name(where));
 }
 
 void Executor::rotate(const Place& x, uint32_t heads, uint32_t rope_set) {
@@ -503,8 +530,8 @@ model::Activation Executor::gated_mlp(model::Activation x, const model::GatedMlp
     const model::Activation both = make(up.rows);
     const Product product{&up, place(both)};
     multiply(place(x), columns_, {&product, 1});
-    gate_out = place(part(both, 0, up.rows / 2));
-    up_out = place(part(both, up.rows / 2, up.rows / 2));
+    gate_out = place(part(place(both), 0, up.rows / 2));
+    up_out = place(part(place(both), up.rows / 2, up.rows / 2));
   } else {
     const MatrixWeights& gate = store.matrix(layer_, spec.gate);
     gate_out = place(make(gate.rows));
@@ -522,6 +549,61 @@ model::Activation Executor::gated_mlp(model::Activation x, const model::GatedMlp
   forget_prepared();
   multiply(gate_out, columns_, {&product, 1});
   return y;
+}
+
+model::Activation Executor::lookup(model::WeightName table, float scale) {
+  const model::Activation y = make(options_.weights.table_width(table));
+  const Place out = place(y);
+  for (size_t i = 0; i < columns_; ++i) look_up(table, i, {column(out, i), out.width}, scale);
+  return y;
+}
+
+model::Activation Executor::gated(model::Activation gate, model::Activation up,
+                                  ops::GateActivation activation) {
+  const Place in = place(gate);
+  const Place other = place(up);
+  each_column(columns_, in.width * 4, [&](size_t i, size_t) {
+    ops_.gated_unit({activation, column(in, i), column(other, i), in.width, column(in, i)});
+  });
+  return gate;
+}
+
+void Executor::add(model::Activation x, model::Activation y, float factor) {
+  const Place in = place(x);
+  const Place other = place(y);
+  each_column(columns_, in.width, [&](size_t i, size_t) {
+    ops_.elementwise({.kind = ops::ElementwiseKind::kAdd,
+                      .x = column(in, i),
+                      .y = column(other, i),
+                      .count = in.width,
+                      .out = column(in, i)});
+  });
+  if (factor != 1.0f) scale(x, factor);
+}
+
+void Executor::scale(model::Activation x, float factor) {
+  const Place in = place(x);
+  each_column(columns_, in.width, [&](size_t i, size_t) {
+    ops_.elementwise({.kind = ops::ElementwiseKind::kScale,
+                      .x = column(in, i),
+                      .factor = factor,
+                      .count = in.width,
+                      .out = column(in, i)});
+  });
+}
+
+void Executor::scale_by(model::Activation x, model::WeightName factor) {
+  scale(x, options_.weights.vector(layer_, factor)[0]);
+}
+
+void Executor::keep(model::Activation x) {
+  const Place in = place(x);
+  each_column(columns_, in.width,
+              [&](size_t i, size_t) { std::copy_n(column(in, i), in.width, column(at_.kept, i)); });
+}
+
+model::Activation Executor::kept(uint32_t first, uint32_t width) {
+  return part(at_.kept, first, width);
 }
 
 void Executor::add_to_residual(model::Activation x, float scale) {

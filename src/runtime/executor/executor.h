@@ -77,6 +77,14 @@ class Executor final : public model::LayerContext {
                            model::WeightName bias) override;
   model::Activation gated_mlp(model::Activation x, const model::GatedMlpSpec& spec) override;
   model::Activation experts(model::Activation x, const model::ExpertsSpec& spec) override;
+  model::Activation lookup(model::WeightName table, float scale) override;
+  model::Activation gated(model::Activation gate, model::Activation up,
+                          ops::GateActivation activation) override;
+  void add(model::Activation x, model::Activation y, float factor) override;
+  void scale(model::Activation x, float factor) override;
+  void scale_by(model::Activation x, model::WeightName factor) override;
+  void keep(model::Activation x) override;
+  model::Activation kept(uint32_t first, uint32_t width) override;
   void add_to_residual(model::Activation x, float scale) override;
   void logits(model::Activation x, const model::LogitsSpec& spec) override;
 
@@ -133,7 +141,7 @@ class Executor final : public model::LayerContext {
   void enter(int32_t layer);
   model::Activation make(size_t width);
   /// Columns' values from `first` on: no memory of its own.
-  model::Activation part(model::Activation whole, size_t first, size_t width);
+  model::Activation part(const ActivationPlace& all, size_t first, size_t width);
   Place place(model::Activation x) const { return places_[x.id]; }
   float* column(const Place& place, size_t index) const {
     return place.data + index * place.stride;
@@ -154,6 +162,11 @@ class Executor final : public model::LayerContext {
   void compute(const ProductJob& job, size_t task, std::span<const std::byte> next);
   void add_bias(const Place& y, size_t columns, model::WeightName bias);
   void head_norm(const Place& x, uint32_t heads, model::WeightName weight, float eps);
+  /// RMSNorm of every head; a null `weight` is none. A fault is `where`'s.
+  void norm_heads(const Place& x, uint32_t heads, const float* weight, float eps,
+                  std::string_view where);
+  /// The row of `table` at a column's token, times `scale`.
+  void look_up(model::WeightName table, size_t index, std::span<float> row, float scale);
   /// q, k and v before biases, norms and RoPE.
   model::Qkv project(model::Activation x, const model::QkvSpec& spec);
   void rotate(const Place& x, uint32_t heads, uint32_t rope_set);
@@ -174,7 +187,7 @@ class Executor final : public model::LayerContext {
   void write_cache(const model::Qkv& qkv);
   void attend_block(const AttentionBlock& block, size_t worker, const Place& query,
                     const Place& out, const model::AttentionSpec& spec);
-  void plan_attention();
+  void plan_attention(uint32_t kv_heads);
   void note_fault(size_t column, std::string_view where);
   /// A weight's name as in the file.
   std::string full_name(std::string_view name) const;
@@ -230,6 +243,7 @@ class Executor final : public model::LayerContext {
   size_t logits_rows_ = 0;
 
   std::vector<AttentionBlock> blocks_;
+  uint32_t planned_kv_heads_ = 0;  // whose blocks they are; 0: none yet
 
   // The experts of the layer under way.
   std::vector<ExpertUse> expert_uses_;

@@ -13,9 +13,11 @@ namespace freehold::runtime {
 CacheSpec cache_spec(const model::HyperParameters& parameters, ops::CacheType type,
                      uint64_t positions, size_t sequences) {
   CacheSpec spec;
-  const LayerCache layer{
-      CacheKind::kPaged, parameters.kv_heads, {type, parameters.key_dim, parameters.value_dim}};
-  spec.layers.assign(parameters.layers, layer);
+  for (uint32_t layer = 0; layer < parameters.cached_layers(); ++layer) {
+    spec.layers.push_back({CacheKind::kPaged,
+                           parameters.kv_heads_of(layer),
+                           {type, parameters.key_dim_of(layer), parameters.value_dim_of(layer)}});
+  }
   // Every sequence may leave its last chunk partly empty.
   spec.positions_max = positions + (sequences - 1) * ops::kChunkPositions;
   spec.sequences_max = static_cast<uint32_t>(sequences);
@@ -74,17 +76,18 @@ void Executor::end_append() {
 
 // Blocks of query rows: as many columns of one chain as fit beside the heads of a group, or a part
 // of the heads where there are fewer blocks than workers.
-void Executor::plan_attention() {
-  const model::HyperParameters& p = options_.parameters;
+void Executor::plan_attention(uint32_t kv_heads) {
+  if (planned_kv_heads_ == kv_heads) return;
+  planned_kv_heads_ = kv_heads;
   blocks_.clear();
-  const uint32_t group = p.heads_per_kv();
+  const uint32_t group = options_.parameters.heads / kv_heads;
   uint32_t heads_per_block = std::min(group, kAttentionRowsMax);
-  if (columns_ == 1 && p.kv_heads < options_.pool.size()) {
+  if (columns_ == 1 && kv_heads < options_.pool.size()) {
     const auto shares =
-        static_cast<uint32_t>(base::divide_up<size_t>(options_.pool.size(), p.kv_heads));
+        static_cast<uint32_t>(base::divide_up<size_t>(options_.pool.size(), kv_heads));
     heads_per_block = std::min(heads_per_block, base::divide_up(group, std::min(shares, group)));
   }
-  for (uint32_t kv_head = 0; kv_head < p.kv_heads; ++kv_head) {
+  for (uint32_t kv_head = 0; kv_head < kv_heads; ++kv_head) {
     for (uint32_t index = 0; index < runs_.size(); ++index) {
       const Run& run = runs_[index];
       const uint32_t step = run.chain ? std::max(1u, kAttentionRowsMax / heads_per_block) : 1;
@@ -104,13 +107,15 @@ void Executor::write_cache(const model::Qkv& qkv) {
   const Place key = place(qkv.key);
   const Place value = place(qkv.value);
   const auto layer = static_cast<uint32_t>(layer_);
-  const ops::KvLayout layout{options_.cache_type, p.key_dim, p.value_dim};
+  const uint32_t key_dim = p.key_dim_of(layer);
+  const uint32_t value_dim = p.value_dim_of(layer);
+  const ops::KvLayout layout{options_.cache_type, key_dim, value_dim};
   each_column(columns_, key.width * 2, [&](size_t i, size_t) {
     bool finite = true;
-    for (uint32_t head = 0; head < p.kv_heads; ++head) {
+    for (uint32_t head = 0; head < p.kv_heads_of(layer); ++head) {
       const KvSlot slot = cache_->slot(spec_->columns[i].sequence, in_sequence_[i], layer, head);
-      ops_.kv_write({layout, slot.page, slot.position, column(key, i) + size_t{head} * p.key_dim,
-                     column(value, i) + size_t{head} * p.value_dim, &finite});
+      ops_.kv_write({layout, slot.page, slot.position, column(key, i) + size_t{head} * key_dim,
+                     column(value, i) + size_t{head} * value_dim, &finite});
     }
     if (!finite) fresh_faults_[i] = 1;
   });
@@ -119,8 +124,10 @@ void Executor::write_cache(const model::Qkv& qkv) {
 
 model::Activation Executor::attention(const model::Qkv& qkv, const model::AttentionSpec& spec) {
   const model::HyperParameters& p = options_.parameters;
-  write_cache(qkv);
-  const model::Activation y = make(size_t{p.heads} * p.value_dim);
+  const uint32_t source = p.cache_layer(static_cast<uint32_t>(layer_));
+  if (qkv.key.width != 0) write_cache(qkv);
+  plan_attention(p.kv_heads_of(source));
+  const model::Activation y = make(size_t{p.heads} * p.value_dim_of(source));
   const Place query = place(qkv.query);
   const Place out = place(y);
   options_.pool.run(blocks_.size(), [&](size_t block, size_t worker) {
@@ -132,6 +139,10 @@ model::Activation Executor::attention(const model::Qkv& qkv, const model::Attent
 void Executor::attend_block(const AttentionBlock& block, size_t worker, const Place& query,
                             const Place& out, const model::AttentionSpec& spec) {
   const model::HyperParameters& p = options_.parameters;
+  const uint32_t source = p.cache_layer(static_cast<uint32_t>(layer_));
+  const uint32_t group = p.heads / p.kv_heads_of(source);
+  const uint32_t key_dim = p.key_dim_of(source);
+  const uint32_t value_dim = p.value_dim_of(source);
   std::array<ops::AttentionRow, kAttentionRowsMax> rows;
   uint32_t count = 0;
   for (uint32_t c = 0; c < block.column_count; ++c) {
@@ -139,9 +150,9 @@ void Executor::attend_block(const AttentionBlock& block, size_t worker, const Pl
     const uint32_t end = positions_[index] + 1;
     const uint32_t begin = spec.window != 0 && end > spec.window ? end - spec.window : 0;
     for (uint32_t h = 0; h < block.head_count; ++h) {
-      const size_t head = size_t{block.kv_head} * p.heads_per_kv() + block.first_head + h;
-      rows[count++] = {column(query, index) + head * p.key_dim,
-                       column(out, index) + head * p.value_dim, begin, end, 0};
+      const size_t head = size_t{block.kv_head} * group + block.first_head + h;
+      rows[count++] = {column(query, index) + head * key_dim, column(out, index) + head * value_dim,
+                       begin, end, 0};
     }
   }
   // The last column of a chain sees all that the others do.
@@ -149,9 +160,8 @@ void Executor::attend_block(const AttentionBlock& block, size_t worker, const Pl
   const uint32_t last = in_sequence_[block.first_column] + block.column_count - 1;
   PageScratch& scratch = page_scratch_[worker];
   const std::span<ops::KvPage> pages(scratch.pages.data(), cache_->page_count(run.sequence, last));
-  cache_->pages(run.sequence, last, static_cast<uint32_t>(layer_), block.kv_head, pages,
-                scratch.tree.bytes());
-  ops_.attention({{options_.cache_type, p.key_dim, p.value_dim},
+  cache_->pages(run.sequence, last, source, block.kv_head, pages, scratch.tree.bytes());
+  ops_.attention({{options_.cache_type, key_dim, value_dim},
                   pages.data(),
                   rows.data(),
                   count,

@@ -70,9 +70,11 @@ Result<MemoryPlan> fixed_part(const Model& model, const Workload& workload, cons
       cache_spec(model.parameters(), workload.cache_type, workload.positions, workload.sequences)));
   plan.cache = geometry.pool_bytes();
   if (workload.saves_cache) plan.overhead += plan.cache;
+  bool is_output = model.parameters().tied_output;  // the first embedding, the tokens'
   for (const model::WeightSpec& spec : model.specs()) {
-    if (spec.role != model::WeightRole::kEmbedding || model.parameters().tied_output) continue;
-    plan.row_read += model.file().find(spec.name)->bytes;
+    if (spec.role != model::WeightRole::kEmbedding) continue;
+    if (!is_output) plan.row_read += model.file().find(spec.name)->bytes;
+    is_output = false;
   }
   return plan;
 }

@@ -37,7 +37,6 @@ MatrixLayout lay_out(const model::GgufModel& file, const model::WeightSpec& spec
   matrix.panel_rows = rows_per_panel(matrix.part_rows, matrix.row_bytes, panel_bytes_max);
   matrix.panels_per_part = base::divide_up(matrix.part_rows, matrix.panel_rows);
   matrix.pinned.assign(matrix.panels_per_part * spec.parts, true);
-  matrix.output_only = spec.layer == model::WeightSpec::kNoLayer;
   return matrix;
 }
 
@@ -60,15 +59,22 @@ WeightLayout WeightLayout::create(const model::GgufModel& file,
                                   uint64_t panel_bytes_max) {
   WeightLayout layout;
   const model::WeightSpec* tied = nullptr;
+  bool layers_begun = false;
   for (const model::WeightSpec& spec : specs) {
-    if (spec.role == model::WeightRole::kEmbedding && tied_output) tied = &spec;
+    // The first embedding is that of the tokens.
+    if (spec.role == model::WeightRole::kEmbedding && tied_output && tied == nullptr) tied = &spec;
     if (spec.role != model::WeightRole::kMatrix && spec.role != model::WeightRole::kExperts) {
       continue;
     }
     layout.matrices.push_back(lay_out(file, spec, panel_bytes_max));
+    layers_begun = layers_begun || spec.layer != model::WeightSpec::kNoLayer;
+    layout.matrices.back().output_only = layers_begun && spec.layer == model::WeightSpec::kNoLayer;
   }
   // Listed first, as the embedding; read last, as the output matrix.
-  if (tied != nullptr) layout.matrices.push_back(lay_out(file, *tied, panel_bytes_max));
+  if (tied != nullptr) {
+    layout.matrices.push_back(lay_out(file, *tied, panel_bytes_max));
+    layout.matrices.back().output_only = true;
+  }
   return layout;
 }
 

@@ -290,6 +290,13 @@ std::span<const float> WeightStore::vector(int32_t layer, std::string_view name)
   return vectors_[*index];
 }
 
+uint64_t WeightStore::table_width(std::string_view name) const {
+  for (const RowTable& table : row_tables_) {
+    if (table.name == name) return table.tensor->width();
+  }
+  return matrix(model::WeightSpec::kNoLayer, name).width;
+}
+
 Status WeightStore::embedding_row(std::string_view name, uint64_t row, std::span<float> out) const {
   for (const RowTable& table : row_tables_) {
     if (table.name != name) continue;

@@ -98,6 +98,8 @@ class WeightStore {
   /// The architecture's dry run has proved that what is asked for exists.
   const MatrixWeights& matrix(int32_t layer, std::string_view name) const;
   std::span<const float> vector(int32_t layer, std::string_view name) const;
+  /// Width of the embedding `name`'s rows.
+  uint64_t table_width(std::string_view name) const;
   /// Decodes row `row` of the embedding `name` into out [width].
   Status embedding_row(std::string_view name, uint64_t row, std::span<float> out) const;
 
