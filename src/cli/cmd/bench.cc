@@ -19,7 +19,8 @@ constexpr uint64_t kBandwidthBlock = uint64_t{1} << 30;
 constexpr size_t kPassColumns = 512;
 constexpr size_t kPassColumnsMin = 32;
 
-/// Disks that are shared or throttled keep their first second's rate for that second only.
+/// Disks that are shared or throttled keep their first second's rate for that second only, and
+/// drift from minute to minute: they are measured for this long before the run and again behind it.
 constexpr double kDiskSeconds = 4;
 
 constexpr Option kOptions[] = {
@@ -157,17 +158,24 @@ struct Report {
   double decode = 0;
   std::vector<std::pair<int32_t, double>> columns_ms;
   device::Bandwidth bandwidth;  // of memory; not measured beside a budget, which it would break
-  double disk_bandwidth = 0;    // where weights are streamed
-  double read_per_token = 0;    // bytes from the disk, measured
+  // Where weights are streamed: before the run, and behind it.
+  std::vector<double> disk_bandwidths;
+  double read_per_token = 0;  // bytes from the disk, measured
   runtime::MemoryPlan memory;
 
-  /// A of docs/ARCHITECTURE.md, section "Memory".
+  /// B of docs/ARCHITECTURE.md, section "Memory".
+  double disk_bandwidth() const {
+    double sum = 0;
+    for (const double rate : disk_bandwidths) sum += rate;
+    return sum / static_cast<double>(disk_bandwidths.size());
+  }
+  /// A of the same section.
   double amplification() const {
     const uint64_t room =
         memory.budget > memory.overhead_bytes() ? memory.budget - memory.overhead_bytes() : 0;
     const uint64_t whole = memory.bytes_per_pass();
     const auto must_read = static_cast<double>(whole - std::min(whole, room));
-    return decode * must_read / disk_bandwidth;
+    return decode * must_read / disk_bandwidth();
   }
 };
 
@@ -232,7 +240,10 @@ void streaming_fields(base::JsonWriter& json, const Report& report,
   json.field("memory_pinned", report.memory.pinned);
   json.field("streamed_per_token_planned", planned_read(report.memory, weights));
   json.field("streamed_per_token", report.read_per_token);
-  json.field("disk_bandwidth", report.disk_bandwidth);
+  json.field("disk_bandwidth", report.disk_bandwidth());
+  json.key("disk_bandwidths").begin_array();
+  for (const double rate : report.disk_bandwidths) json.value(rate);
+  json.end_array();
   if (const runtime::PanelRing* const ring = weights.ring(); ring != nullptr) {
     const runtime::PanelRing::Statistics statistics = ring->statistics();
     json.field("amplification", report.amplification());
@@ -297,7 +308,7 @@ std::string report_text(const Report& report, const Plan& plan, const Machine& m
   if (report.memory.streams()) {
     const runtime::MemoryPlan& memory = report.memory;
     out += fmt::format("disk: {:.2f} GB/s; {:.1f} MB read per token, planned {:.1f}",
-                       report.disk_bandwidth * 1e-9, report.read_per_token * 1e-6,
+                       report.disk_bandwidth() * 1e-9, report.read_per_token * 1e-6,
                        planned_read(memory, model.weights()) * 1e-6);
     // Of experts, what must be read depends on what the tokens want.
     if (memory.expert_slots == 0) out += fmt::format("; A = {:.3f}", report.amplification());
@@ -316,15 +327,26 @@ std::string report_text(const Report& report, const Plan& plan, const Machine& m
   return out;
 }
 
-/// Before the weights are loaded: its buffers must not stand beside them.
-Result<double> disk_bandwidth(Context& context, Machine& machine, const model::GgufModel& file) {
+Status measure_disk(Context& context, Machine& machine, const model::GgufModel& file,
+                    device::DiskBandwidthOptions options, Report& report) {
   io::ReadableFile* largest = file.shards()[0].get();
   for (const auto& shard : file.shards()) {
     if (shard->size() > largest->size()) largest = shard.get();
   }
-  const auto measured = TRY(device::measure_disk(context.files, *largest, machine.account,
-                                                 context.clock, {.seconds_max = kDiskSeconds}));
-  return measured.bytes_per_second;
+  options.seconds_max = kDiskSeconds;
+  const auto measured =
+      TRY(device::measure_disk(context.files, *largest, machine.account, context.clock, options));
+  report.disk_bandwidths.push_back(measured.bytes_per_second);
+  return {};
+}
+
+/// The same again in the memory that cache and activations have left, so that the budget holds; not
+/// at all where that is too little to keep the disk busy.
+Status measure_disk_again(Context& context, Machine& machine, const model::GgufModel& file,
+                          uint64_t memory_left, Report& report) {
+  const device::DiskBandwidthOptions options;
+  if (memory_left < (options.depth + 1) * options.read_bytes) return {};
+  return measure_disk(context, machine, file, options, report);
 }
 
 Status run(Context& context, const Arguments& arguments) {
@@ -335,12 +357,19 @@ Status run(Context& context, const Arguments& arguments) {
   const runtime::Workload workload = workload_of(plan, type);
   Report report;
   if (arguments.has("--memory")) {
-    report.disk_bandwidth = TRY(disk_bandwidth(context, *machine, model->file()));
+    // Before the weights are loaded: its buffers must not stand beside them.
+    TRY(measure_disk(context, *machine, model->file(), {}, report));
   }
   report.memory = TRY(load_weights(context, arguments, *model, workload, *machine,
                                    !TRY(arguments.flag("--no-read-ahead"))));
-  const auto bench = TRY(Bench::create(context, *model, *machine, workload, report.memory));
+  auto bench = TRY(Bench::create(context, *model, *machine, workload, report.memory));
   TRY(measure(*bench, plan, model->weights(), report));
+  const uint64_t held = machine->account.held_total();
+  bench.reset();
+  if (report.memory.streams()) {
+    const uint64_t left = held - machine->account.held_total();
+    TRY(measure_disk_again(context, *machine, model->file(), left, report));
+  }
   write_notes(context, model->weights());
   if (!report.memory.streams()) {
     report.bandwidth = TRY(device::measure_bandwidth(*machine->pool, machine->account,
