@@ -144,12 +144,30 @@ Result<std::vector<TokenEvent>> Engine::step() {
   return events;
 }
 
+Result<TokenId> Engine::choose(Active& active, std::span<const float> logits, uint64_t position,
+                               std::span<const TokenId> history) const {
+  model::GrammarMatcher* const grammar = active.request.grammar.get();
+  if (grammar == nullptr) return active.sampler.choose(logits, history, position);
+  const auto allowed = TRY(grammar->allowed());
+  const TokenId token = active.sampler.choose(logits, history, position, 0, allowed);
+  TRY(grammar->accept(token));
+  return token;
+}
+
 TokenEvent Engine::accept(RequestId id, std::span<const float> logits) {
   Active& active = active_.at(id);
   const auto history = scheduler_.tokens(id);
   TokenEvent event{.request = id};
   event.position = history.size();
-  event.token = active.sampler.choose(logits, history, event.position);
+  const auto chosen = choose(active, logits, event.position, history);
+  if (!chosen.ok()) {
+    event.finish = FinishReason::kFailed;
+    event.error = chosen.error();
+    event.counts = active.counts;
+    finish(id, Outcome::kAnswered);
+    return event;
+  }
+  event.token = *chosen;
   ++active.counts.answer_tokens;
   event.counts = active.counts;
   const GenerateRequest& request = active.request;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/grammar/matcher.h"
 #include "runtime/cache/cache.h"
 #include "runtime/engine/model.h"
 #include "runtime/engine/scheduler.h"
@@ -31,6 +32,9 @@ struct GenerateRequest {
   /// Tokens that end the answer; the token itself is reported and not continued.
   std::function<bool(TokenId)> ends;
   std::optional<ConversationId> conversation;
+  /// What the answer must follow, at its beginning; nullptr: nothing. `ends` is true for the tokens
+  /// that its vocabulary calls ends.
+  std::shared_ptr<model::GrammarMatcher> grammar{};
 };
 
 enum class FinishReason { kNone, kStop, kLength, kContext, kFailed };
@@ -109,6 +113,9 @@ class Engine {
 
   Result<size_t> continue_conversation(Conversation& conversation, const GenerateRequest& request);
   TokenEvent accept(RequestId id, std::span<const float> logits);
+  /// The next token of `active` as its sampler, and its grammar where it has one, choose it.
+  Result<TokenId> choose(Active& active, std::span<const float> logits, uint64_t position,
+                         std::span<const TokenId> history) const;
   enum class Outcome { kAnswered, kFailed };
   void finish(RequestId id, Outcome outcome);
 

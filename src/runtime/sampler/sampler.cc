@@ -75,21 +75,22 @@ Sampler::Sampler(SamplingOptions options, device::Isa isa)
 }
 
 TokenId Sampler::choose(std::span<const float> logits, std::span<const TokenId> history,
-                        uint64_t position, uint32_t choice) {
+                        uint64_t position, uint32_t choice, std::span<const uint64_t> allowed) {
   const base::PhiloxBlock word =
       base::philox4x32_10({static_cast<uint32_t>(position), static_cast<uint32_t>(position >> 32),
                            choice, kPurposeToken},
                           options_.seed);
-  return choose_by_word(logits, history, word[0]);
+  return choose_by_word(logits, history, word[0], allowed);
 }
 
 TokenId Sampler::choose_by_word(std::span<const float> logits, std::span<const TokenId> history,
-                                uint32_t word) {
+                                uint32_t word, std::span<const uint64_t> allowed) {
   CHECK(!logits.empty());
   values_.assign(logits.begin(), logits.end());
   apply_penalties(history);
   apply_dry(history);
   for (const auto& [token, bias] : options_.logit_bias) values_[static_cast<size_t>(token)] += bias;
+  if (!allowed.empty()) forbid(allowed);
   if (options_.temperature == 0) {
     // max_element takes the first of equals: the lowest id.
     return static_cast<TokenId>(std::max_element(values_.begin(), values_.end()) - values_.begin());
@@ -174,6 +175,17 @@ void Sampler::apply_dry(std::span<const TokenId> history) {
     }
     longest = 0;
   }
+}
+
+// A forbidden token gets -infinity, which no penalty or bias gives: start_candidates() leaves it
+// out.
+void Sampler::forbid(std::span<const uint64_t> allowed) {
+  // Rows of a padded vocabulary beyond the mask stand for no token.
+  const size_t covered = std::min(values_.size(), allowed.size() * 64);
+  for (size_t i = 0; i < covered; ++i) {
+    if ((allowed[i / 64] >> (i % 64) & 1) == 0) values_[i] = -HUGE_VALF;
+  }
+  std::fill(values_.begin() + static_cast<std::ptrdiff_t>(covered), values_.end(), -HUGE_VALF);
 }
 
 // One pass with a rising floor: once some multiple of top_k has gathered, only what beats the k-th

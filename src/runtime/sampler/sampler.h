@@ -53,12 +53,13 @@ class Sampler {
 
   /// The token at `position` (its index in the sequence) after `history`, every token before it.
   /// `choice` tells apart several answers to one prompt. One logit per token id, none NaN or
-  /// +infinity; -infinity marks what a grammar forbids, and something is not.
+  /// +infinity. `allowed` is a grammar's mask, a bit per token id (GrammarMatcher::allowed()): what
+  /// it forbids is no candidate, and something is not forbidden; empty: no grammar.
   TokenId choose(std::span<const float> logits, std::span<const TokenId> history, uint64_t position,
-                 uint32_t choice = 0);
+                 uint32_t choice = 0, std::span<const uint64_t> allowed = {});
   /// The same with the generator's word given.
   TokenId choose_by_word(std::span<const float> logits, std::span<const TokenId> history,
-                         uint32_t word);
+                         uint32_t word, std::span<const uint64_t> allowed = {});
 
   const SamplingOptions& options() const { return options_; }
 
@@ -69,6 +70,7 @@ class Sampler {
   };
   void apply_penalties(std::span<const TokenId> history);
   void apply_dry(std::span<const TokenId> history);
+  void forbid(std::span<const uint64_t> allowed);
   void start_candidates();
   void keep_typical();
   void keep_top_p();

@@ -44,6 +44,36 @@ std::map<TokenId, int> draw(const SamplingOptions& options, const std::vector<fl
   return counts;
 }
 
+// What a grammar forbids is gone before top-k and all else: the draw is that of logits which never
+// had it. A mask after top-k would leave nothing of this one.
+TEST(Sampler, MaskComesBeforeEveryTruncation) {
+  auto logits = random_logits(200, 3);
+  std::vector<uint64_t> mask(2, 0);  // rows beyond it stand for no token
+  for (size_t i = 0; i < 100; ++i) {
+    if (i % 7 == 3) mask[i / 64] |= uint64_t{1} << (i % 64);
+    if (i % 7 == 3) logits[i] -= 20;
+  }
+  std::vector<float> left = logits;
+  for (size_t i = 0; i < left.size(); ++i) {
+    if (i >= 128 || (mask[i / 64] >> (i % 64) & 1) == 0) left[i] = -HUGE_VALF;
+  }
+  for (const float temperature : {0.0f, 1.0f}) {
+    SamplingOptions options = plain();
+    options.temperature = temperature;
+    options.top_k = 5;
+    options.top_p = 0.9f;
+    options.seed = 11;
+    Sampler sampler(options, device::best_isa());
+    for (uint64_t position = 0; position < 100; ++position) {
+      const TokenId token = sampler.choose(logits, {}, position, 0, mask);
+      ASSERT_EQ(token % 7, 3);
+      ASSERT_EQ(token, sampler.choose(left, {}, position));
+      const std::vector<uint64_t> all(4, ~uint64_t{0});
+      ASSERT_EQ(sampler.choose(logits, {}, position, 0, all), sampler.choose(logits, {}, position));
+    }
+  }
+}
+
 TEST(Sampler, TemperatureZeroTakesTheLowestIdOfTheBest) {
   SamplingOptions options = plain();
   options.temperature = 0;
