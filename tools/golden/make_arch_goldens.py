@@ -30,12 +30,14 @@ import float64_forward  # noqa: E402
 
 # The architecture of a file -> that of transformers, where the two names differ, and the stem of its
 # classes. A variant may name another of the same files ("hf").
-HF = {"qwen3moe": "qwen3_moe", "gemma3": "gemma3", "mistral3": "ministral3"}
+HF = {"qwen3moe": "qwen3_moe", "gemma3": "gemma3", "mistral3": "ministral3",
+      "command-r": "cohere"}
 HF_CLASSES = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "qwen3_moe": "Qwen3Moe",
               "gemma3": "Gemma3", "gemma2": "Gemma2", "mistral": "Mistral", "smollm3": "SmolLM3",
               "granite": "Granite", "olmo2": "Olmo2", "olmo3": "Olmo3", "exaone4": "Exaone4",
               "glm4": "Glm4", "seed_oss": "SeedOss", "phi3": "Phi3", "cohere2": "Cohere2",
-              "ministral3": "Ministral3", "gemma4": "Gemma4"}
+              "ministral3": "Ministral3", "gemma4": "Gemma4",
+              "cohere": "Cohere", "ernie4_5": "Ernie4_5"}
 GEMMA = ("gemma2", "gemma3")  # whose norm weights are written plus one
 PERMUTED = ("llama", "smollm3", "granite", "mistral3")  # whose q and k rows are written as neighbours
 TOLERANCE = 1e-4  # Largest difference allowed, over the row's root mean square.
@@ -246,6 +248,18 @@ VARIANTS = {
                         full_attention=dict(rope_type="proportional", rope_theta=1000000.0,
                                             partial_rotary_factor=0.25),
                         sliding_attention=dict(rope_type="default", rope_theta=10000.0)))),
+    "command_r": dict(
+        arch="command-r", seed=421, tokens=64,
+        why="parallel block, every layer turned, logit factor",
+        config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+                    num_attention_heads=4, num_key_value_heads=2, layer_norm_eps=1e-5,
+                    logit_scale=0.0625, rope_theta=8000000.0)),
+    "ernie4_5": dict(
+        arch="ernie4_5", seed=431, tokens=64,
+        why="neighbours turned without a permutation, head_dim not width/heads, tied output",
+        config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+                    num_attention_heads=4, num_key_value_heads=2, head_dim=16, rms_norm_eps=1e-5,
+                    tie_word_embeddings=True, rope_theta=500000.0)),
     "mistral3": dict(
         arch="mistral3", seed=401, tokens=300,
         why="YaRN by 16 over an original context of 16, its magnitude cancelled; queries that grow",
@@ -455,7 +469,7 @@ def write_keys(writer, arch, config):
     if "sliding_attention" in config.rope_parameters:
         writer.add_float32(f"{arch}.rope.freq_base_swa",
                            config.rope_parameters["sliding_attention"]["rope_theta"])
-    if arch == "cohere2":
+    if arch in ("cohere2", "command-r"):
         writer.add_layer_norm_eps(config.layer_norm_eps)
     else:
         writer.add_layer_norm_rms_eps(config.rms_norm_eps)
@@ -481,7 +495,7 @@ def write_keys(writer, arch, config):
         writer.add_embedding_scale(config.embedding_multiplier)
         writer.add_residual_scale(config.residual_multiplier)
         writer.add_logit_scale(config.logits_scaling)
-    if arch == "cohere2":
+    if arch in ("cohere2", "command-r"):
         writer.add_logit_scale(config.logit_scale)
         writer.add_rope_scaling_type(gguf.RopeScalingType.NONE)
     if arch == "phi3":
@@ -490,7 +504,8 @@ def write_keys(writer, arch, config):
         writer.add_sliding_window(config.sliding_window)
         if arch in ("olmo2", "exaone4"):
             writer.add_sliding_window_pattern([t == "sliding_attention" for t in config.layer_types])
-    if arch not in ("gemma2", "phi3", "olmo2", "seed_oss", "glm4", "gemma4"):
+    if arch not in ("gemma2", "phi3", "olmo2", "seed_oss", "glm4", "gemma4", "command-r",
+                    "ernie4_5"):
         writer.add_vocab_size(config.vocab_size)
     if arch in ("llama", "smollm3", "granite", "cohere2", "phi3", "mistral3"):
         writer.add_rope_dimension_count(head_dim)

@@ -84,6 +84,12 @@ constexpr Architecture kArchitectures[] = {
      .fused_qkv = true,
      .fused_gate_up = true,
      .norm_epsilon = 1e-5f},
+    {.name = "command-r",
+     .norms = Norms::kOneBefore,
+     .tied_output = true,
+     .rope_base = 8e6f,
+     .norm_epsilon = 1e-5f},
+    {.name = "ernie4_5", .head_width_key = true, .rope_base = 5e5f, .norm_epsilon = 1e-5f},
     {.name = "mistral3",
      .head_width_key = true,
      .yarn = true,
@@ -308,7 +314,7 @@ void add_factor_keys(GgufHeader& header, const FactoryOptions& o) {
   } else if (o.architecture == "mistral3") {
     header.add_float(prefix + "attention.temperature_scale", 0.1f);
     header.add_float(prefix + "rope.scaling.yarn_log_multiplier", 1.0f);
-  } else if (o.architecture == "cohere2") {
+  } else if (o.architecture == "cohere2" || o.architecture == "command-r") {
     header.add_float(prefix + "logit_scale", 0.25f);
   }
 }

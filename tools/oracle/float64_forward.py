@@ -101,6 +101,12 @@ MUTANTS = {
         "layer_scale_missing", "layer_input_missing", "layer_input_of_next",
         "layer_input_token_missing", "layer_input_embedding_missing",
         "layer_input_normed_whole", "layer_input_gate_ungated"],
+    "command-r": [
+        "pairing_halves", "layer_norm_to_rms", "serial_block", "rope_nowhere", "rope_base_10000",
+        "logit_scale_missing", "logit_scale_inverted", "gqa_modulo", "eps_1e-6", "silu_to_gelu"],
+    "ernie4_5": [
+        "pairing_halves", "scale_from_embedding", "gqa_modulo", "eps_1e-6", "rope_base_10000",
+        "silu_to_gelu", "gate_up_swapped", "residual_from_norm", "final_norm_missing"],
     "mistral3": [
         "pairing_halves", "rope_scaling_missing", "rope_scaling_inverted", "yarn_ramp_unrounded",
         "yarn_magnitude_kept", "temperature_missing", "temperature_one_late",
@@ -108,12 +114,14 @@ MUTANTS = {
         "scale_from_embedding", "silu_to_gelu", "output_is_embedding"],
 }
 
-INTERLEAVED = ("llama", "smollm3", "granite", "glm4", "cohere2", "mistral3")
+INTERLEAVED = ("llama", "smollm3", "granite", "glm4", "cohere2", "mistral3",
+               "command-r", "ernie4_5")
 GELU = ("gemma2", "gemma3", "gemma4")
 # Every n-th layer is global where the file names a window and no pattern; 0: none is.
 WINDOW_PATTERN = {"gemma2": 2, "gemma3": 6, "olmo2": 4, "exaone4": 4, "cohere2": 4}
 LAYERS_BY_WIDTH = {"gemma2": 46, "gemma3": 62}  # the 27B models, whose scale no key states
 LOCAL_ROPE_UNSCALED = ("gemma3", "olmo2", "gemma4")
+PARALLEL = ("cohere2", "command-r")  # attention and MLP side by side, from one LayerNorm
 ROPE_ON_LOCAL_ONLY = ("cohere2", "exaone4")
 
 
@@ -158,7 +166,7 @@ class Hyper:
         self.head_dim = w.arch_key("attention.key_length", self.width // self.heads)
         self.eps = w.arch_key("attention.layer_norm_rms_epsilon",
                               w.arch_key("attention.layer_norm_epsilon"))
-        self.centred = w.arch == "cohere2"
+        self.centred = w.arch in PARALLEL
         self.rotary_dim = w.arch_key("rope.dimension_count", self.head_dim)
         self.rope_base = w.arch_key("rope.freq_base", 10000.0)
         self.rope_base_local = w.arch_key("rope.freq_base_swa",
@@ -430,7 +438,7 @@ class Forward:
         y = self.attention(normed, layer)
         if self.h.arch != "seed_oss" or m == "post_norm_as_in_gemma":
             y = self.post(y, f"{p}post_attention_norm.weight")
-        if self.h.arch == "cohere2" and m != "serial_block":
+        if self.h.arch in PARALLEL and m != "serial_block":
             return x + y + self.mlp(normed, p)
         x = (normed if m == "residual_from_norm" else x) + scale * y
         if m == "post_norm_after_residual":

@@ -26,8 +26,8 @@ Keys needed_keys(const std::string& name) {
                {"embedding_length", 64u},    {"feed_forward_length", 96u},
                {"attention.head_count", 4u}, {"attention.head_count_kv", 2u},
                {"rope.freq_base", 10000.0f}};
-  keys[name == "cohere2" ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon"] =
-      1e-5f;
+  const bool centred = name == "cohere2" || name == "command-r";
+  keys[centred ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon"] = 1e-5f;
   if (name == "gemma3" || name == "cohere2") keys["attention.sliding_window"] = 16u;
   if (name == "gemma4") {
     keys["attention.sliding_window"] = 16u;
@@ -36,7 +36,7 @@ Keys needed_keys(const std::string& name) {
     keys["attention.shared_kv_layers"] = 2u;
     keys["embedding_length_per_layer_input"] = 16u;
   }
-  if (name == "cohere2" || name == "granite") keys["logit_scale"] = 8.0f;
+  if (centred || name == "granite") keys["logit_scale"] = 8.0f;
   if (name == "qwen3moe") {
     keys["expert_count"] = 8u;
     keys["expert_used_count"] = 2u;
@@ -229,6 +229,7 @@ TEST(Architectures, PatternsOfWindowsAndOfRope) {
   EXPECT_EQ(kinds("phi3", {{"attention.sliding_window", 0u}}), "GGGGGGGG");
   EXPECT_EQ(kinds("phi3", window), "LLLLLLLL");
   EXPECT_EQ(kinds("granite", {}), "GGGGGGGG");
+  EXPECT_EQ(kinds("command-r", {}), "GGGGGGGG");
 }
 
 }  // namespace

@@ -27,32 +27,11 @@ Result<HyperParameters> read(const GgufModel& file) {
   return reader.finish(std::move(p));
 }
 
-std::vector<WeightSpec> weights(const HyperParameters& parameters) {
-  std::vector<WeightSpec> specs;
-  add_embedding(specs, parameters);
-  for (uint32_t index = 0; index < parameters.layers; ++index) {
-    add_layer_vector(specs, index, "attn_norm.weight", parameters.width);
-    add_attention_weights(specs, parameters, index);
-    add_gated_mlp_weights(specs, parameters, index);
-  }
-  add_output(specs, parameters);
-  return specs;
-}
-
-void layer(LayerContext& context, const HyperParameters& parameters, uint32_t index) {
-  const Activation normed = context.norm(
-      context.residual(), {"attn_norm.weight", parameters.norm_eps, parameters.centred_norms});
-  const Activation attended = attention_block(context, parameters, index, normed);
-  const Activation mlp = mlp_block(context, parameters, normed);
-  context.add_to_residual(attended);
-  context.add_to_residual(mlp);
-}
-
 }  // namespace
 
 const Architecture& cohere2_architecture() {
-  static constexpr Architecture kArchitecture{kName,        read,  weights,
-                                              embed_tokens, layer, norm_and_logits};
+  static constexpr Architecture kArchitecture{kName,        read,           parallel_weights,
+                                              embed_tokens, parallel_layer, norm_and_logits};
   return kArchitecture;
 }
 

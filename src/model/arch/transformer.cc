@@ -219,6 +219,28 @@ void post_norm_layer(LayerContext& context, const HyperParameters& parameters, u
   context.add_to_residual(context.norm(mlp, {"post_ffw_norm.weight", eps}));
 }
 
+std::vector<WeightSpec> parallel_weights(const HyperParameters& parameters) {
+  std::vector<WeightSpec> specs;
+  add_embedding(specs, parameters);
+  for (uint32_t layer = 0; layer < parameters.layers; ++layer) {
+    add_layer_vector(specs, layer, "attn_norm.weight", parameters.width);
+    add_attention_weights(specs, parameters, layer);
+    add_gated_mlp_weights(specs, parameters, layer);
+  }
+  add_output(specs, parameters);
+  return specs;
+}
+
+void parallel_layer(LayerContext& context, const HyperParameters& parameters, uint32_t layer) {
+  const Activation normed = context.norm(context.residual(), {.weight = "attn_norm.weight",
+                                                              .eps = parameters.norm_eps,
+                                                              .centred = parameters.centred_norms});
+  const Activation attended = attention_block(context, parameters, layer, normed);
+  const Activation mlp = mlp_block(context, parameters, normed);
+  context.add_to_residual(attended);
+  context.add_to_residual(mlp);
+}
+
 void norm_and_logits(LayerContext& context, const HyperParameters& parameters) {
   const Activation normed = context.norm(
       context.residual(), {"output_norm.weight", parameters.norm_eps, parameters.centred_norms});

@@ -45,6 +45,9 @@ std::vector<WeightSpec> both_norms_weights(const HyperParameters& parameters);
 /// The same with norms behind the blocks only.
 std::vector<WeightSpec> post_norm_weights(const HyperParameters& parameters);
 
+/// The same with one norm for both blocks, which stand side by side.
+std::vector<WeightSpec> parallel_weights(const HyperParameters& parameters);
+
 /// Residual stream = rows of token_embd.weight times the model's embedding scale.
 void embed_tokens(LayerContext& context, const HyperParameters& parameters);
 /// q, k, v, attention over this layer's cache, output projection.
@@ -58,6 +61,8 @@ void pre_norm_layer(LayerContext& context, const HyperParameters& parameters, ui
 void both_norms_layer(LayerContext& context, const HyperParameters& parameters, uint32_t layer);
 /// attention, norm, residual, gated MLP, norm, residual.
 void post_norm_layer(LayerContext& context, const HyperParameters& parameters, uint32_t layer);
+/// norm, attention and gated MLP of the same, both to the residual stream.
+void parallel_layer(LayerContext& context, const HyperParameters& parameters, uint32_t layer);
 /// output_norm, then the output matrix or the tied embedding.
 void norm_and_logits(LayerContext& context, const HyperParameters& parameters);
 

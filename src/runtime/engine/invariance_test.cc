@@ -91,6 +91,7 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair{"smollm3", "Q4_K_M"}, std::pair{"exaone4", "Q6_K"},
                     std::pair{"glm4", "Q4_K_M"}, std::pair{"seed_oss", "Q4_K_M"},
                     std::pair{"mistral3", "Q4_K_M"}, std::pair{"gemma4", "Q4_K_M"},
+                    std::pair{"command-r", "Q4_K_M"}, std::pair{"ernie4_5", "Q8_0"},
                     std::pair{"granite", "Q8_0"}, std::pair{"gemma2", "Q4_0"}));
 
 /// The rule's forbidden twin: two accumulators over the blocks of Q8_0, added at the end.
