@@ -58,8 +58,8 @@ def make(path, *options):
 def usage():
     expect(2)
     expect(2, "nonsense")
-    _, err = expect(2, "serve")
-    check("not there yet" in err, "serve does not say that it is not there yet")
+    _, err = expect(2, "launch")
+    check("not there yet" in err, "launch does not say that it is not there yet")
     out, _ = expect(0, "help")
     check(b"run" in out and b"Exit codes" in out, "help lists commands and exit codes")
     for command in ("run", "pull", "ls", "show", "rm", "cp", "import", "verify", "tokenize", "logits",
@@ -82,7 +82,7 @@ def usage():
     seed = str(2**64 - 1)
     expect(0, "run", MODEL, "x", "-n", 1, "--seed", seed, "--isa", "amx")
     expect(0, "run", MODEL, "x", "-n", 1, env={"FREEHOLD_THREADS": ""})
-    _, err = expect(2, "help", "serve")
+    _, err = expect(2, "help", "launch")
     check("not there yet" in err, "help of a planned command")
 
 

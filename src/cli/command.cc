@@ -18,10 +18,10 @@ namespace {
 
 /// Commands of docs/CLI.md whose rooms do not exist yet; named so that nobody thinks of a typing
 /// error.
-constexpr std::string_view kPlanned[] = {"serve",   "ps",       "stop",   "embed",  "rerank",
-                                         "say",     "listen",   "agent",  "flow",   "key",
-                                         "convert", "quantize", "launch", "model",  "receipt",
-                                         "log",     "witness",  "tpm",    "policy", "audit"};
+constexpr std::string_view kPlanned[] = {"ps",       "stop",   "embed",  "rerank",  "say",
+                                         "listen",   "agent",  "flow",   "key",     "convert",
+                                         "quantize", "launch", "model",  "receipt", "log",
+                                         "witness",  "tpm",    "policy", "audit"};
 
 /// `text` broken at spaces so that no line is wider than `columns`; every line after the first
 /// begins with `indent` spaces.
@@ -132,6 +132,8 @@ store::Store open_store(Context& context) {
       {context.files, context.processes, context.clock, context.catalogue, std::move(foreign)},
       context.home);
 }
+
+std::string server_socket_path(const Context& context) { return context.home + "/server.sock"; }
 
 std::span<const Command* const> all_commands() {
   static const std::array kAll = {

@@ -76,6 +76,9 @@ struct Command {
 /// The store at context.home.
 store::Store open_store(Context& context);
 
+/// Where a server of this home listens for this user's own commands.
+std::string server_socket_path(const Context& context);
+
 /// Every command of commands.def, in its order.
 std::span<const Command* const> all_commands();
 const Command* find_command(std::string_view name);

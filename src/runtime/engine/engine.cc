@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "runtime/engine/evaluator.h"
+#include "runtime/engine/likelihoods.h"
 #include "runtime/engine/prompt_cache.h"
 
 namespace freehold::runtime {
@@ -15,7 +16,8 @@ Engine::Engine(Options options)
       scheduler_({.columns_max = options.columns_max,
                   .logits_max = options.requests_max,
                   .slice_max = options.columns_max,
-                  .requests_max = options.requests_max}) {}
+                  .requests_max = options.requests_max,
+                  .prompts_beside_decoding_max = options.prompts_beside_decoding_max}) {}
 
 Result<std::unique_ptr<Engine>> Engine::create(Options options) {
   auto engine = std::make_unique<Engine>(options);
@@ -147,9 +149,10 @@ Result<std::vector<TokenEvent>> Engine::step() {
 Result<TokenId> Engine::choose(Active& active, std::span<const float> logits, uint64_t position,
                                std::span<const TokenId> history) const {
   model::GrammarMatcher* const grammar = active.request.grammar.get();
-  if (grammar == nullptr) return active.sampler.choose(logits, history, position);
+  const uint32_t choice = active.request.choice;
+  if (grammar == nullptr) return active.sampler.choose(logits, history, position, choice);
   const auto allowed = TRY(grammar->allowed());
-  const TokenId token = active.sampler.choose(logits, history, position, 0, allowed);
+  const TokenId token = active.sampler.choose(logits, history, position, choice, allowed);
   TRY(grammar->accept(token));
   return token;
 }
@@ -168,6 +171,9 @@ TokenEvent Engine::accept(RequestId id, std::span<const float> logits) {
     return event;
   }
   event.token = *chosen;
+  if (active.request.likeliest) {
+    event.likelihoods = likelihoods(logits, event.token, *active.request.likeliest);
+  }
   ++active.counts.answer_tokens;
   event.counts = active.counts;
   const GenerateRequest& request = active.request;

@@ -35,6 +35,9 @@ struct GenerateRequest {
   /// What the answer must follow, at its beginning; nullptr: nothing. `ends` is true for the tokens
   /// that its vocabulary calls ends.
   std::shared_ptr<model::GrammarMatcher> grammar{};
+  uint32_t choice = 0;  // tells apart several answers to one prompt (Sampler::choose)
+  /// Likeliest tokens to report beside each chosen one; nothing: no probabilities at all.
+  std::optional<uint32_t> likeliest;
 };
 
 enum class FinishReason { kNone, kStop, kLength, kContext, kFailed };
@@ -46,6 +49,12 @@ struct RequestCounts {
   uint64_t answer_tokens = 0;
 };
 
+/// The natural logarithm of a token's share, before temperature and everything after it.
+struct TokenLikelihood {
+  TokenId token = 0;
+  double logarithm = 0;
+};
+
 /// One token of an answer, or its end.
 struct TokenEvent {
   RequestId request = 0;
@@ -54,6 +63,8 @@ struct TokenEvent {
   FinishReason finish = FinishReason::kNone;
   std::optional<Error> error{};  // why it failed
   RequestCounts counts{};        // so far
+  /// Where they were asked for: the chosen token's first, then the likeliest, the best in front.
+  std::vector<TokenLikelihood> likelihoods{};
 };
 
 class Engine {
@@ -67,6 +78,7 @@ class Engine {
     uint64_t cache_positions = 8192;  // of all sequences together
     size_t columns_max = 256;
     size_t requests_max = 1;
+    size_t prompts_beside_decoding_max = 0;  // SchedulerOptions
     std::string model_id = {};  // what saved conversations are tied to: a content hash or the like
   };
 
@@ -79,9 +91,13 @@ class Engine {
   Result<RequestId> submit(GenerateRequest request);
   /// Frees what the request holds; fine for one that has ended.
   void cancel(RequestId request);
+  /// A held request keeps its place and gets no tokens until it is let go.
+  void hold(RequestId request, bool held) { scheduler_.hold(request, held); }
   /// Runs one pass; the tokens it made. Empty and no error where nobody waits.
   Result<std::vector<TokenEvent>> step();
   bool idle() const { return scheduler_.size() == 0; }
+  /// Whether the request has not ended: a pass that fails as a whole ends all that were in it.
+  bool runs(RequestId request) const { return active_.contains(request); }
 
   Result<ConversationId> open_conversation();
   void close_conversation(ConversationId conversation);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/bytes.h"
 #include "base/check.h"
 
 namespace freehold::runtime {
@@ -49,6 +50,12 @@ void Scheduler::remove(RequestId request) {
   std::erase_if(entries_, [request](const Entry& entry) { return entry.request == request; });
 }
 
+void Scheduler::hold(RequestId request, bool held) {
+  for (Entry& entry : entries_) {
+    if (entry.request == request) entry.held = held;
+  }
+}
+
 void Scheduler::take(Entry& entry, size_t count, StepPlan& plan) {
   for (size_t i = 0; i < count; ++i) {
     PassColumn column;
@@ -62,19 +69,37 @@ void Scheduler::take(Entry& entry, size_t count, StepPlan& plan) {
   entry.computed += count;
 }
 
+/// Water-filling: who needs less than an even share leaves the rest to the others.
+void Scheduler::share_prompts(StepPlan& plan) {
+  std::vector<Entry*> waiting;
+  for (Entry& entry : entries_) {
+    if (!entry.held && entry.pending() > 0) waiting.push_back(&entry);
+  }
+  std::stable_sort(waiting.begin(), waiting.end(), [](const Entry* left, const Entry* right) {
+    return left->pending() < right->pending();
+  });
+  size_t room = options_.columns_max - plan.pass.columns.size();
+  const bool beside = !plan.pass.columns.empty() && options_.prompts_beside_decoding_max > 0;
+  if (beside) room = std::min(room, options_.prompts_beside_decoding_max);
+  for (size_t i = 0; i < waiting.size(); ++i) {
+    const size_t share = base::divide_up(room, waiting.size() - i);
+    size_t count = std::min({waiting[i]->pending(), share, options_.slice_max});
+    // A prompt's last column needs a place for its logits; without one it waits for the next pass.
+    const bool last = count == waiting[i]->pending();
+    if (last && count > 0 && plan.logits_of.size() == options_.logits_max) --count;
+    if (count > 0) take(*waiting[i], count, plan);
+    room -= count;
+  }
+}
+
 StepPlan Scheduler::step() {
   StepPlan plan;
-  const auto room = [&] { return options_.columns_max - plan.pass.columns.size(); };
-  const auto logits_room = [&] { return options_.logits_max - plan.logits_of.size(); };
   for (Entry& entry : entries_) {
-    if (entry.pending() == 1 && room() > 0 && logits_room() > 0) take(entry, 1, plan);
+    const bool room = plan.pass.columns.size() < options_.columns_max &&
+                      plan.logits_of.size() < options_.logits_max;
+    if (!entry.held && entry.pending() == 1 && room) take(entry, 1, plan);
   }
-  for (Entry& entry : entries_) {
-    size_t count = std::min({entry.pending(), room(), options_.slice_max});
-    // A prompt's last column needs a place for its logits; without one it waits for the next pass.
-    if (count == entry.pending() && count > 0 && logits_room() == 0) --count;
-    if (count > 0) take(entry, count, plan);
-  }
+  share_prompts(plan);
   return plan;
 }
 

@@ -41,6 +41,44 @@ TEST(Scheduler, DecodingGoesBeforePrompts) {
   EXPECT_EQ(plan.logits_of, std::vector<RequestId>{1});
 }
 
+// A prompt of any length before a short one must not keep it waiting for its whole.
+TEST(Scheduler, PromptsShareAPassEvenly) {
+  Scheduler scheduler({.columns_max = 16, .logits_max = 4, .slice_max = 16, .requests_max = 4});
+  ASSERT_TRUE(scheduler.admit(1, SequenceId{1}, tokens(500, 1000), 0).ok());
+  ASSERT_TRUE(scheduler.admit(2, SequenceId{2}, tokens(400, 2000), 0).ok());
+  ASSERT_TRUE(scheduler.admit(3, SequenceId{3}, tokens(4, 3000), 0).ok());
+  const StepPlan plan = scheduler.step();
+  std::map<RequestId, int> columns;
+  for (const RequestId owner : plan.owner) ++columns[owner];
+  EXPECT_EQ(columns, (std::map<RequestId, int>{{1, 6}, {2, 6}, {3, 4}}));
+  EXPECT_EQ(plan.logits_of, std::vector<RequestId>{3});
+}
+
+TEST(Scheduler, PromptsLeaveRoomBesideDecoding) {
+  Scheduler scheduler({.columns_max = 16,
+                       .logits_max = 4,
+                       .slice_max = 16,
+                       .requests_max = 4,
+                       .prompts_beside_decoding_max = 5});
+  ASSERT_TRUE(scheduler.admit(1, SequenceId{1}, tokens(40, 1000), 0).ok());
+  EXPECT_EQ(scheduler.step().pass.columns.size(), 16u) << "nobody decodes";
+  ASSERT_TRUE(scheduler.admit(2, SequenceId{2}, tokens(1, 2000), 0).ok());
+  EXPECT_EQ(scheduler.step().pass.columns.size(), 1u + 5u);
+}
+
+TEST(Scheduler, AHeldRequestTakesPartInNoPass) {
+  Scheduler scheduler({.columns_max = 8, .logits_max = 4, .slice_max = 8, .requests_max = 4});
+  ASSERT_TRUE(scheduler.admit(1, SequenceId{1}, tokens(2, 1000), 0).ok());
+  ASSERT_TRUE(scheduler.admit(2, SequenceId{2}, tokens(1, 2000), 0).ok());
+  scheduler.hold(1, true);
+  scheduler.hold(2, true);
+  EXPECT_TRUE(scheduler.step().pass.columns.empty());
+  scheduler.hold(1, false);
+  EXPECT_EQ(scheduler.step().owner, (std::vector<RequestId>{1, 1}));
+  scheduler.hold(2, false);
+  EXPECT_EQ(scheduler.step().owner, std::vector<RequestId>{2});
+}
+
 TEST(Scheduler, RefusesMoreThanItMayRun) {
   Scheduler scheduler({.columns_max = 4, .logits_max = 1, .slice_max = 4, .requests_max = 1});
   ASSERT_TRUE(scheduler.admit(1, SequenceId{1}, tokens(1, 1), 0).ok());

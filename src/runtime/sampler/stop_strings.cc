@@ -12,7 +12,13 @@ std::string StopStrings::push(std::string_view piece) {
   if (stopped_) return {};
   held_ += piece;
   size_t first = std::string::npos;
-  for (const std::string& stop : stops_) first = std::min(first, held_.find(stop));
+  for (const std::string& stop : stops_) {
+    const size_t at = held_.find(stop);
+    if (at < first) {
+      first = at;
+      found_ = stop;
+    }
+  }
   if (first != std::string::npos) {
     stopped_ = true;
     std::string shown = held_.substr(0, first);

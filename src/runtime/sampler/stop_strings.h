@@ -19,10 +19,13 @@ class StopStrings {
   /// The text held back, once no more will come.
   std::string finish();
   bool stopped() const { return stopped_; }
+  /// The stop string that was seen; of several that begin at one place the first that was given.
+  const std::string& found() const { return found_; }
 
  private:
   std::vector<std::string> stops_;
   std::string held_;
+  std::string found_;
   bool stopped_ = false;
 };
 
