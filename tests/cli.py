@@ -73,8 +73,8 @@ def usage():
     expect(2, "logits", MODEL, "--tokens", "1,x")
     expect(2, "run", MODEL, "x", "--memory", "plenty")
     expect(2, "run", MODEL, "x", "--memory", "1G", "--reads", "tape")
-    _, err = expect(2, "run", MODEL, "x", "--schema", "f")
-    check("--schema" in err, "--schema is named")
+    _, err = expect(2, "run", MODEL, "x", "--receipt", "f")
+    check("--receipt" in err, "--receipt is named")
     expect(2, "run", MODEL, "x", "--temperature", "-1")
     expect(2, "run", MODEL, "x", "--kv", "q3")
     expect(2, "run", MODEL, "x", "--isa", "mmx")
@@ -84,6 +84,33 @@ def usage():
     expect(0, "run", MODEL, "x", "-n", 1, env={"FREEHOLD_THREADS": ""})
     _, err = expect(2, "help", "launch")
     check("not there yet" in err, "help of a planned command")
+
+
+
+def forms():
+    """Answers of random weights under a schema, a grammar, and as a JSON object."""
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 3, "maximum": 250},
+                                               "kind": {"enum": ["a", "bc"]}}, "required": ["n", "kind"]}
+    (WORK / "schema.json").write_text(json.dumps(schema))
+    for seed in range(4):
+        common = ("run", MODEL, "x", "--temperature", "3", "--top-k", "0", "--seed", seed, "-n", "200")
+        for given in (WORK / "schema.json", json.dumps(schema)):
+            out, _ = expect(0, *common, "--schema", given)
+            answer = json.loads(out)
+            check(3 <= answer["n"] <= 250 and answer["kind"] in ("a", "bc"), f"--schema: {out}")
+        (WORK / "list.gbnf").write_text('root ::= item ("," item){2}\nitem ::= [0-9]{1,2}\n')
+        out, _ = expect(0, *common, "--grammar", WORK / "list.gbnf")
+        check(re.fullmatch(rb"\d{1,2}(,\d{1,2}){2}\n", out), f"--grammar: {out}")
+    out, _ = expect(0, "run", MODEL, "x", "--seed", "1", "-n", "20", "--format", "json")
+    check(out.startswith(b"{"), f"--format json: {out}")
+    expect(2, "run", MODEL, "x", "--format", "xml")
+    expect(2, "run", MODEL, "x", "--format", "json", "--schema", "{}")
+    expect(3, "run", MODEL, "x", "--schema", WORK / "missing.json")
+    _, err = expect(4, "run", MODEL, "x", "--schema", '{"not": {}}')
+    check("not" in err and "#" in err, f"a refused schema: {err}")
+    (WORK / "bad.gbnf").write_text('root ::= "a')
+    _, err = expect(5, "run", MODEL, "x", "--grammar", WORK / "bad.gbnf")
+    check("line 1, column 12" in err, f"a bad grammar: {err}")
 
 
 def answers():
@@ -557,7 +584,7 @@ with tempfile.TemporaryDirectory() as folder:
     # The same file with the template's key renamed: a model without a template.
     PLAIN.write_bytes(PLAIN.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.chat_templatX"))
     BARE = make(WORK / "bare.gguf", *common)
-    for part in (usage, answers, prompt_cache, addresses, doctor, completion, numbers, tokens, damage, stored, budgets, offline):
+    for part in (usage, answers, forms, prompt_cache, addresses, doctor, completion, numbers, tokens, damage, stored, budgets, offline):
         part()
 print(f"{len(FAILURES)} checks failed" if FAILURES else "all checks hold")
 sys.exit(1 if FAILURES else 0)

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "base/text.h"
+#include "cli/answer_form.h"
 #include "runtime/sampler/file_defaults.h"
 #include "runtime/sampler/stop_strings.h"
 
@@ -62,6 +63,7 @@ Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arg
   const Arguments& arguments = generator->started_ = generator->arguments_;
   auto file = std::move(named.file);
   generator->tokenizer_ = TRY(model::Tokenizer::create(file->metadata()));
+  generator->masks_ = TRY(answer_masks(context, arguments, *generator->tokenizer_));
   TRY(runtime::apply_file_defaults(file->metadata(), generator->file_sampling_));
   TRY(generator->read_options(arguments));
   const auto type = TRY(cache_type(arguments, ops::CacheType::kF16));
@@ -267,6 +269,7 @@ Result<Answer> Generator::answer(const std::vector<model::ChatMessage>& messages
   request.context = context_length_;
   request.ends = [this](model::TokenId token) { return tokenizer_->ends_generation(token); };
   request.conversation = conversation_;
+  if (masks_ != nullptr) request.grammar = std::make_shared<model::GrammarMatcher>(masks_);
   load_prompt_cache(request.prompt);
   Answer answer;
   TRY(generate(std::move(request), answer, show));

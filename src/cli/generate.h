@@ -73,8 +73,9 @@ inline constexpr Option kGenerateOptions[] = {
     {"--speculate", 0, OptionKind::kText, "KIND",
      "auto or off; ngram, draft and mtp are not there yet"},
     {"--draft", 0, OptionKind::kText, "MODEL", "draft model", false},
-    {"--schema", 0, OptionKind::kText, "FILE", "JSON Schema the answer must follow", false},
-    {"--grammar", 0, OptionKind::kText, "FILE", "grammar the answer must follow", false},
+    {"--schema", 0, OptionKind::kText, "FILE|JSON", "JSON Schema that the answer follows"},
+    {"--grammar", 0, OptionKind::kText, "FILE", "GBNF grammar that the answer follows"},
+    {"--format", 0, OptionKind::kText, "json", "json: the answer is a JSON object"},
     {"--receipt", 0, OptionKind::kText, "FILE", "write a receipt of the answer", false},
     kOfflineOption,
     kLicencePolicyOption,
@@ -164,6 +165,7 @@ class Generator {
   std::unique_ptr<runtime::Model> model_;
   std::unique_ptr<model::Tokenizer> tokenizer_;
   std::optional<model::PromptMaker> prompt_maker_;
+  std::shared_ptr<model::TokenMasks> masks_;  // nullptr: answers are free
   runtime::MemoryPlan plan_;
   std::unique_ptr<runtime::Engine> engine_;
   runtime::ConversationId conversation_{};

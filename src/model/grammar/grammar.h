@@ -92,6 +92,8 @@ class GrammarBuilder {
   /// A rule that no name finds.
   RuleId new_rule(std::string_view description);
   void define(RuleId rule, ExpressionId body);
+  /// Beyond a limit: build() will refuse.
+  bool full() const { return too_many_ || rules_.size() > limits_.rules_max; }
   bool defined(RuleId rule) const { return rules_[index(rule)].defined; }
 
   ExpressionId text(std::string_view bytes);

@@ -21,7 +21,7 @@ namespace freehold::model {
 class TokenMasks {
  public:
   struct Options {
-    size_t cache_bytes_max = 96u << 20;  // beyond it what was kept is thrown away
+    size_t cache_bytes_max = 32u << 20;  // beyond it what was kept is thrown away
   };
   /// Both are shared with whoever else uses them.
   TokenMasks(std::shared_ptr<const Grammar> grammar,
