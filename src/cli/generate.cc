@@ -79,26 +79,35 @@ Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arg
                     parameters.context_trained, generator->context_length_));
   }
   TRY(generator->read_template());
+  generator->adapters_ = TRY(open_adapters(context, arguments, *generator->model_));
+  const auto& adapters = generator->adapters_.applied;
   generator->plan_ = TRY(load_weights(context, arguments, *generator->model_,
                                       {.cache_type = type,
                                        .positions = generator->context_length_,
                                        .sequences = 2,
                                        .columns_max = kPassColumnsMax,
                                        .columns_min = kPassColumnsMin,
+                                       .adapters = generator->adapters_.bytes(),
+                                       .adapter_rank_max = runtime::rank_max_of(adapters),
                                        .saves_cache = !generator->prompt_cache_.empty()},
                                       machine));
+  TRY(generator->adapters_.load(context, machine));
   const std::string identity =
-      fmt::format("{} {}", kNumericsProfile, TRY(generator->model_->identity()));
-  generator->engine_ = TRY(runtime::Engine::create({.model = *generator->model_,
-                                                    .pool = *machine.pool,
-                                                    .account = machine.account,
-                                                    .isa = machine.isa,
-                                                    .cache_type = type,
-                                                    .cache_positions = generator->context_length_,
-                                                    .columns_max = generator->plan_.columns_max,
-                                                    .model_id = identity}));
+      fmt::format("{} {}{}{}", kNumericsProfile, TRY(generator->model_->identity()),
+                  adapters.empty() ? "" : " adapters ", runtime::identity_of(adapters));
+  generator->engine_ =
+      TRY(runtime::Engine::create({.model = *generator->model_,
+                                   .pool = *machine.pool,
+                                   .account = machine.account,
+                                   .isa = machine.isa,
+                                   .cache_type = type,
+                                   .cache_positions = generator->context_length_,
+                                   .context = generator->context_length_,
+                                   .columns_max = generator->plan_.columns_max,
+                                   .adapter_rank_max = runtime::rank_max_of(adapters),
+                                   .model_id = identity}));
   generator->conversation_ = TRY(generator->engine_->open_conversation());
-  TRY(generator->open_prompt_cache(identity, type));
+  TRY(generator->open_prompt_cache(type));
   return generator;
 }
 
@@ -270,6 +279,7 @@ Result<Answer> Generator::answer(const std::vector<model::ChatMessage>& messages
   request.ends = [this](model::TokenId token) { return tokenizer_->ends_generation(token); };
   request.conversation = conversation_;
   if (masks_ != nullptr) request.grammar = std::make_shared<model::GrammarMatcher>(masks_);
+  request.adapters = adapters_.applied;
   load_prompt_cache(request.prompt);
   Answer answer;
   TRY(generate(std::move(request), answer, show));
@@ -277,7 +287,7 @@ Result<Answer> Generator::answer(const std::vector<model::ChatMessage>& messages
   return answer;
 }
 
-Status Generator::open_prompt_cache(const std::string& identity, ops::CacheType type) {
+Status Generator::open_prompt_cache(ops::CacheType type) {
   if (prompt_cache_.empty()) return {};
   // A folder within one that is not there was mistyped.
   if (prompt_cache_ != context_.home + "/prompts") {
@@ -286,7 +296,8 @@ Status Generator::open_prompt_cache(const std::string& identity, ops::CacheType 
   auto opened = runtime::PromptFolder::open(
       {.files = context_.files,
        .path = prompt_cache_,
-       .scope = {std::string(kNumericsProfile), identity, std::string(ops::cache_type_name(type))},
+       .scope = {std::string(kNumericsProfile), engine_->cache().spec().model_id,
+                 std::string(ops::cache_type_name(type)), runtime::identity_of(adapters_.applied)},
        .bytes_max = prompt_cache_bytes_});
   if (opened.ok()) {
     prompts_.emplace(*std::move(opened));
@@ -301,7 +312,7 @@ void Generator::load_prompt_cache(std::span<const model::TokenId> prompt) {
   std::vector<std::string> notes;
   const auto kept = prompts_->find(prompt, engine_->shared_tokens(conversation_, prompt), notes);
   if (kept) {
-    const Status restored = engine_->restore_conversation(conversation_, *kept);
+    const Status restored = engine_->restore_conversation(conversation_, *kept, adapters_.applied);
     if (!restored.ok()) notes.push_back(fmt::format("{}", restored.error().message));
   }
   for (const std::string& note : notes) context_.err.write(fmt::format("note: {}\n", note));

@@ -67,6 +67,7 @@ inline constexpr Option kGenerateOptions[] = {
     kThreadsOption,
     kIsaOption,
     kKvOption,
+    kAdapterOption,
     kMemoryOption,
     kReadsOption,
     kMirrorOption,
@@ -150,7 +151,7 @@ class Generator {
   Status read_sampling(const Arguments& arguments);
   Status read_dry(const Arguments& arguments);
   Status read_template();
-  Status open_prompt_cache(const std::string& identity, ops::CacheType type);
+  Status open_prompt_cache(ops::CacheType type);
   /// Goes on from what was kept of a conversation that begins like `prompt`. What cannot be used is
   /// said and computed.
   void load_prompt_cache(std::span<const model::TokenId> prompt);
@@ -166,6 +167,7 @@ class Generator {
   std::unique_ptr<model::Tokenizer> tokenizer_;
   std::optional<model::PromptMaker> prompt_maker_;
   std::shared_ptr<model::TokenMasks> masks_;  // nullptr: answers are free
+  Adapters adapters_;
   runtime::MemoryPlan plan_;
   std::unique_ptr<runtime::Engine> engine_;
   runtime::ConversationId conversation_{};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/text.h"
 #include "model/tokenizer/tokenizer_json.h"
@@ -99,6 +100,50 @@ Result<runtime::Budget> memory_budget(const Arguments& arguments) {
 
 Result<std::unique_ptr<runtime::Model>> open_model(Context& context, const std::string& name) {
   return runtime::Model::open(TRY(open_model_file(context, name)));
+}
+
+namespace {
+
+/// "FILE=0.5" to file and scale. What stands behind the last = is a scale where it is a number.
+std::pair<std::string, float> adapter_and_scale(const std::string& text) {
+  const size_t at = text.rfind('=');
+  if (at == std::string::npos) return {text, 1.0f};
+  const auto scale = base::parse_number(std::string_view(text).substr(at + 1));
+  if (!scale.ok()) return {text, 1.0f};
+  return {text.substr(0, at), static_cast<float>(*scale)};
+}
+
+}  // namespace
+
+uint64_t Adapters::bytes() const {
+  uint64_t sum = 0;
+  for (const auto& file : files) sum += file->bytes();
+  return sum;
+}
+
+Status Adapters::load(Context& context, Machine& machine) {
+  for (const auto& file : files) TRY(file->load(machine.account, &context.files));
+  return {};
+}
+
+Result<Adapters> open_adapters(Context& context, const Arguments& arguments,
+                               const runtime::Model& model) {
+  constexpr float kScaleMax = 1000;
+  Adapters adapters;
+  for (const std::string& text : arguments.list("--adapter")) {
+    const auto [name, scale] = adapter_and_scale(text);
+    if (!(std::fabs(scale) <= kScaleMax)) {
+      return Error{ErrorCode::kUsage,
+                   fmt::format("--adapter {}: a scale of {}", base::printable(name), scale),
+                   fmt::format("give a number from {} to {}", -kScaleMax, kScaleMax)};
+    }
+    const std::string path = TRY(open_store(context).find(name)).path;
+    auto opened = runtime::Adapter::open(TRY(model::GgufModel::open(context.files, path)), model);
+    if (!opened.ok()) return std::move(opened).error().within(name);
+    adapters.files.push_back(std::move(opened).value());
+    adapters.applied.push_back({adapters.files.back().get(), scale});
+  }
+  return adapters;
 }
 
 Result<runtime::MemoryPlan> load_weights(Context& context, const Arguments& arguments,
@@ -198,14 +243,19 @@ Result<LoadedEvaluator> load_evaluator(Context& context, const Arguments& argume
   constexpr size_t kColumnsMin = 8;
   if (slice == 0) slice = runtime::default_slice(model.parameters().vocabulary, context_length);
   LoadedEvaluator loaded;
-  loaded.plan = TRY(load_weights(context, arguments, model,
-                                 {.cache_type = type,
-                                  .positions = context_length,
-                                  .sequences = 1,
-                                  .columns_max = slice,
-                                  .columns_min = std::min(slice, kColumnsMin),
-                                  .logits_max = slice},
-                                 machine));
+  loaded.adapters = TRY(open_adapters(context, arguments, model));
+  loaded.plan =
+      TRY(load_weights(context, arguments, model,
+                       {.cache_type = type,
+                        .positions = context_length,
+                        .sequences = 1,
+                        .columns_max = slice,
+                        .columns_min = std::min(slice, kColumnsMin),
+                        .logits_max = slice,
+                        .adapters = loaded.adapters.bytes(),
+                        .adapter_rank_max = runtime::rank_max_of(loaded.adapters.applied)},
+                       machine));
+  TRY(loaded.adapters.load(context, machine));
   loaded.evaluator = TRY(runtime::Evaluator::create({.model = model,
                                                      .pool = *machine.pool,
                                                      .account = machine.account,
@@ -213,7 +263,8 @@ Result<LoadedEvaluator> load_evaluator(Context& context, const Arguments& argume
                                                      .cache_type = type,
                                                      .context = context_length,
                                                      .stop = &context.interrupted,
-                                                     .slice = loaded.plan.columns_max}));
+                                                     .slice = loaded.plan.columns_max,
+                                                     .adapters = loaded.adapters.applied}));
   return loaded;
 }
 

@@ -15,6 +15,7 @@
 #include "model/gguf/gguf.h"
 #include "model/tokenizer/tokenizer.h"
 #include "ops/attention/kv_layout.h"
+#include "runtime/adapter/adapter.h"
 #include "runtime/engine/evaluator.h"
 #include "runtime/engine/model.h"
 #include "runtime/plan/memory_plan.h"
@@ -40,6 +41,10 @@ inline constexpr Option kMirrorOption{
     "--mirror", 0, OptionKind::kText, "DIR[,DIR]",
     "folders on other drives with a copy of the model's file under its own name; weights are read "
     "from all of them"};
+inline constexpr Option kAdapterOption{
+    "--adapter", 0, OptionKind::kList, "FILE[=SCALE]",
+    "a LoRA adapter for the model, by its name or its file, and how much of it (default 1); may be "
+    "given again"};
 inline constexpr Option kJsonOption{"--json", 0, OptionKind::kFlag, "", "one JSON value on stdout"};
 inline constexpr Option kOfflineOption{"--offline", 0, OptionKind::kFlag, "",
                                        "contact nothing, whatever is missing"};
@@ -78,6 +83,24 @@ Result<runtime::Budget> memory_budget(const Arguments& arguments);
 /// MODEL's file and numbers; no weights read.
 Result<std::unique_ptr<runtime::Model>> open_model(Context& context, const std::string& name);
 
+/// What --adapter names, in its order.
+struct Adapters {
+  Adapters() = default;
+  Adapters(Adapters&&) noexcept = default;
+  Adapters& operator=(Adapters&&) noexcept = default;
+
+  std::vector<std::unique_ptr<runtime::Adapter>> files;
+  std::vector<runtime::AppliedAdapter> applied;
+
+  /// What they take once they are loaded: for a plan.
+  uint64_t bytes() const;
+  Status load(Context& context, Machine& machine);
+};
+
+/// Opened and checked against `model`, which outlives them; no values read. Errors name the file.
+Result<Adapters> open_adapters(Context& context, const Arguments& arguments,
+                               const runtime::Model& model);
+
 /// Plans memory for `workload` by --memory, then loads what the plan pins and starts streaming the
 /// rest. What the command needs beside (tokenizer, texts) exists already, so that the plan can
 /// count it. A note on stderr says so where weights are streamed unasked. The machine must outlive
@@ -92,6 +115,7 @@ std::string streaming_lines(const runtime::MemoryPlan& plan, const runtime::Weig
 
 /// An evaluator for `context_length` tokens, its weights loaded by --memory.
 struct LoadedEvaluator {
+  Adapters adapters;
   runtime::MemoryPlan plan;
   std::unique_ptr<runtime::Evaluator> evaluator;
 };

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/adapter/adapter.h"
 #include "runtime/cache/cache.h"
 
 namespace freehold::runtime {
@@ -24,6 +25,9 @@ struct PassColumn {
   /// sequence's end.
   int32_t parent = kParentPrevious;
   bool wants_logits = false;
+  /// What is added to the weights, in this order; the same for all columns of a sequence. The list
+  /// outlives the pass.
+  std::span<const AppliedAdapter> adapters = {};
 };
 
 /// What the scheduler's step returns for the executor.

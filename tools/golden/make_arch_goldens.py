@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import importlib
 import json
+import math
 import os
 import sys
 
@@ -216,6 +217,25 @@ VARIANTS = {
                     num_attention_heads=6, num_key_value_heads=2, rms_norm_eps=1e-5,
                     sliding_window=24, original_max_position_embeddings=4096,
                     tie_word_embeddings=False, rope_theta=10000.0)),
+    "phi3_long_rope": dict(
+        arch="phi3", seed=383, tokens=300,
+        why="LongRoPE over three quarters of a head, a run longer than the original context of 64",
+        config=dict(hidden_size=64, intermediate_size=40, num_hidden_layers=2,
+                    num_attention_heads=4, num_key_value_heads=2, rms_norm_eps=1e-5,
+                    sliding_window=None, original_max_position_embeddings=64,
+                    partial_rotary_factor=0.75, tie_word_embeddings=False, rope_theta=10000.0,
+                    rope_scaling=dict(rope_type="longrope",
+                                      short_factor=[1.0, 1.1, 1.2, 1.4, 1.7, 2.0],
+                                      long_factor=[1.05, 1.5, 2.5, 6.0, 14.0, 40.0]))),
+    "phi3_short_rope": dict(
+        arch="phi3", seed=385, tokens=64,
+        why="LongRoPE, a run just as long as the original context of 64",
+        config=dict(hidden_size=48, intermediate_size=40, num_hidden_layers=2,
+                    num_attention_heads=6, num_key_value_heads=2, rms_norm_eps=1e-5,
+                    sliding_window=None, original_max_position_embeddings=64,
+                    tie_word_embeddings=True, rope_theta=10000.0,
+                    rope_scaling=dict(rope_type="longrope", short_factor=[1.0, 1.3, 1.9, 2.4],
+                                      long_factor=[1.2, 2.5, 9.0, 40.0]))),
     "cohere2": dict(
         arch="cohere2", seed=391, tokens=300,
         why="six layers, the fourth global and not turned; parallel block; logit factor; window 16",
@@ -438,6 +458,12 @@ def layer_config(config, kind):
     return config.per_layer_config[kind] if config.model_type == "gemma4_text" else config
 
 
+def long_rope_factor(config):
+    """What cosines and sines are multiplied by."""
+    original = config.original_max_position_embeddings
+    return math.sqrt(1 + math.log(config.max_position_embeddings / original) / math.log(original))
+
+
 def head_width(config):
     config = layer_config(config, "full_attention")
     return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -508,7 +534,8 @@ def write_keys(writer, arch, config):
                     "ernie4_5"):
         writer.add_vocab_size(config.vocab_size)
     if arch in ("llama", "smollm3", "granite", "cohere2", "phi3", "mistral3"):
-        writer.add_rope_dimension_count(head_dim)
+        share = config.rope_parameters.get("partial_rotary_factor", 1.0)
+        writer.add_rope_dimension_count(int(share * head_dim))
     if arch == "glm4":
         writer.add_rope_dimension_count(head_dim // 2)
 
@@ -571,6 +598,11 @@ def write_gguf(path, name, variant, config, weights):
                          else gguf.LlamaFileType.ALL_F32)
     write_keys(writer, arch, config)
     writer.add_tokenizer_model("none")  # The field's word for a file without a tokenizer.
+    if config.rope_parameters.get("rope_type") == "longrope":
+        writer.add_rope_scaling_attn_factors(long_rope_factor(config))
+        for length in ("long", "short"):
+            writer.add_tensor(f"rope_factors_{length}.weight",
+                              np.array(config.rope_parameters[f"{length}_factor"], np.float32))
     if rope_factors(config) is not None:
         writer.add_tensor("rope_freqs.weight", rope_factors(config))
     for key, tensor in split_experts(weights).items():
@@ -634,10 +666,11 @@ def is_blind(arch, mutant, config):
     head_dim = head_width(config)
     kv_heads = layer_config(config, "sliding_attention").num_key_value_heads
     windows = bool(getattr(config, "sliding_window", None))
+    partly_turned = rope.get("partial_rotary_factor", 1.0) != 1.0
     has = {"window_plus_one": windows, "window_minus_one": windows, "window_missing": windows,
            "pattern_starts_global": windows or arch == "smollm3",
            "rope_everywhere": windows or arch == "smollm3",
-           "rotary_whole_head": arch == "glm4",
+           "rotary_whole_head": arch == "glm4" or partly_turned,
            "rope_scaling_missing": rope["rope_type"] != "default",
            "own_keys_of_the_layer_before": bool(getattr(config, "num_kv_shared_layers", 0)),
            "value_after_key_norm": getattr(config, "attention_k_eq_v", False),
@@ -649,6 +682,11 @@ def is_blind(arch, mutant, config):
            "output_is_embedding": not config.tie_word_embeddings,
            "gqa_modulo": 1 < kv_heads < config.num_attention_heads,
            "value_head_modulo": 1 < kv_heads < config.num_attention_heads}
+    long_rope = rope["rope_type"] == "longrope"
+    for mutant_of_long in ("other_factors", "inverted", "attention_factor_missing"):
+        has["long_rope_" + mutant_of_long] = long_rope
+    # Changes nothing where the whole run is short, as that of the other variant is.
+    has["long_rope_by_position"] = long_rope and partly_turned
     if arch == "gemma4":
         has["softcap_missing"] = bool(config.final_logit_softcapping)
         if mutant.startswith("layer_input") and not config.hidden_size_per_layer_input:

@@ -86,7 +86,8 @@ MUTANTS = {
     "phi3": [
         "pairing_interleaved", "key_and_value_swapped", "gate_up_swapped", "window_plus_one",
         "window_minus_one", "window_missing", "rotary_whole_head", "gqa_modulo", "eps_1e-6",
-        "silu_to_gelu", "output_is_embedding"],
+        "silu_to_gelu", "output_is_embedding", "long_rope_other_factors", "long_rope_by_position",
+        "long_rope_inverted", "long_rope_attention_factor_missing"],
     "cohere2": [
         "pairing_halves", "layer_norm_to_rms", "serial_block", "rope_everywhere", "rope_nowhere",
         "pattern_starts_global", "pattern_every_5", "window_plus_one", "window_minus_one",
@@ -256,6 +257,26 @@ def turn(x, cosine, sine, interleaved):
     return out
 
 
+def long_rope_table(h, w, count, base, mutate):
+    """LongRoPE (Ding et al., 2024): one of two sets of divisors, by the length of the whole run."""
+    dim = h.head_dim if mutate == "rotary_whole_head" else h.rotary_dim
+    inv = base ** (-2.0 * torch.arange(dim // 2, dtype=F64) / dim)
+    sets = {name: w.rows(f"rope_factors_{name}.weight") for name in ("short", "long")}
+    chosen = "long" if count > h.context_original else "short"
+    if mutate == "long_rope_other_factors":
+        chosen = "short" if chosen == "long" else "long"
+    factors = sets[chosen]
+    if mutate == "rotary_whole_head":
+        factors = torch.nn.functional.pad(factors, (0, dim // 2 - len(factors)), value=1.0)
+    inv = inv * factors if mutate == "long_rope_inverted" else inv / factors
+    angle = torch.arange(count, dtype=F64)[:, None] * inv[None, :]
+    if mutate == "long_rope_by_position" and chosen == "long":
+        early = min(count, int(h.context_original))
+        angle[:early] *= factors / sets["short"]
+    magnitude = 1.0 if mutate == "long_rope_attention_factor_missing" else h.yarn_attention_factor
+    return (torch.cos(angle) * magnitude)[:, None, :], (torch.sin(angle) * magnitude)[:, None, :]
+
+
 def rope_table(h, w, count, local, mutate):
     base = h.rope_base_local if local else h.rope_base
     if mutate == "local_base_everywhere":
@@ -264,6 +285,8 @@ def rope_table(h, w, count, local, mutate):
         base = h.rope_base
     elif mutate == "rope_base_10000":
         base = 10000.0
+    if w.has("rope_factors_long.weight"):
+        return long_rope_table(h, w, count, base, mutate)
     factors = w.rows("rope_freqs.weight") if w.has("rope_freqs.weight") else None
     dim = h.head_dim if mutate == "rotary_whole_head" else h.rotary_dim
     if h.arch == "gemma4" and local:

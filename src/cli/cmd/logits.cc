@@ -19,6 +19,7 @@ constexpr Option kOptions[] = {
     kThreadsOption,
     kIsaOption,
     kKvOption,
+    kAdapterOption,
     kMemoryOption,
     kReadsOption,
     kMirrorOption,

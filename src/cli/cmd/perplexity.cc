@@ -21,6 +21,7 @@ constexpr Option kOptions[] = {
     kThreadsOption,
     kIsaOption,
     kKvOption,
+    kAdapterOption,
     kMemoryOption,
     kReadsOption,
     kMirrorOption,

@@ -69,9 +69,11 @@ struct HyperParameters {
   bool centred_norms = false;  // LayerNorm in place of RMSNorm
   std::string_view mlp_norm = "ffn_norm.weight";  // the norm before the MLP
   std::string_view rope_factors;  // tensor with one factor per pair for set 0; empty: none
-  bool tied_output = false;       // the embedding is also the output matrix
-  uint32_t per_layer_width = 0;   // of each layer's own input by token; 0: none
-  bool layer_scale = false;       // the residual stream is multiplied by a number behind each layer
+  // LongRoPE: two such tensors; which one is used depends on the context that a run is planned for.
+  std::string_view rope_factors_short, rope_factors_long;
+  bool tied_output = false;      // the embedding is also the output matrix
+  uint32_t per_layer_width = 0;  // of each layer's own input by token; 0: none
+  bool layer_scale = false;      // the residual stream is multiplied by a number behind each layer
 
   // What a layer has where its kind does not say otherwise.
   uint32_t kv_heads_of(uint32_t layer) const {
@@ -90,6 +92,11 @@ struct HyperParameters {
   uint32_t cache_layer(uint32_t layer) const { return layer_kinds[layer].kv_of.value_or(layer); }
   /// Layers with keys and values of their own: the first ones.
   uint32_t cached_layers() const;
+  /// Whether a run planned for `context` positions turns by the long factors (docs/NUMERICS.md,
+  /// section 4): what it computes is of no use to one that does not.
+  bool turns_long(uint64_t context) const {
+    return !rope_factors_long.empty() && static_cast<double>(context) > rope[0].original_context;
+  }
 };
 
 /// Limits on what a file may ask for, far above any model known, far below what overflows.

@@ -16,8 +16,17 @@ Result<HyperParameters> read(const GgufModel& file) {
   p.rope_pairing = ops::RopePairing::kHalves;
   p.fused_qkv = true;
   p.fused_gate_up = true;
+  // The 128k models (Ding et al., 2024). Files made before the converter wrote the factor of
+  // cosines and sines go by the paper's rule for it.
   if (reader.has_tensor("rope_factors_long.weight")) {
-    reader.refuse("RoPE factors for long and short contexts (LongRoPE) are not there yet");
+    p.rope_factors_short = "rope_factors_short.weight";
+    p.rope_factors_long = "rope_factors_long.weight";
+    ops::RopeScaling& rope = p.rope[0];
+    rope.kind = ops::RopeScalingKind::kLongRope;
+    if (!reader.has("rope.scaling.attn_factor")) {
+      rope.attention_factor = ops::longrope_attention_factor(
+          p.context_trained / rope.original_context, rope.original_context);
+    }
   }
   const uint32_t window = reader.integer_or("attention.sliding_window", 0, Limits::kContextMax, 0);
   read_windows(reader, p, window, 0);

@@ -83,9 +83,12 @@ void add_output(std::vector<WeightSpec>& specs, const HyperParameters& parameter
 }
 
 void add_rope_factors(std::vector<WeightSpec>& specs, const HyperParameters& parameters) {
-  if (parameters.rope_factors.empty()) return;
-  specs.push_back({std::string(parameters.rope_factors), 1, parameters.rope[0].rotary_dim / 2,
-                   WeightRole::kConstant, WeightSpec::kNoLayer});
+  for (const std::string_view name :
+       {parameters.rope_factors, parameters.rope_factors_short, parameters.rope_factors_long}) {
+    if (name.empty()) continue;
+    specs.push_back({std::string(name), 1, parameters.rope[0].rotary_dim / 2, WeightRole::kConstant,
+                     WeightSpec::kNoLayer});
+  }
 }
 
 std::vector<WeightSpec> pre_norm_weights(const HyperParameters& parameters) {

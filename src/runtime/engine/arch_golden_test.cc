@@ -81,7 +81,8 @@ double distance(const Golden& golden, Bench& bench, const Variant& variant) {
                                          .isa = variant.isa,
                                          .cache_type = ops::CacheType::kF32,
                                          .columns_max = slice,
-                                         .logits_max = slice}));
+                                         .logits_max = slice,
+                                         .context = golden.tokens.size()}));
   const auto sequence = MUST(cache.create_sequence());
   MUST(cache.reserve(sequence, static_cast<uint32_t>(golden.tokens.size())));
   double worst = 0;
@@ -224,6 +225,13 @@ void add_factor_mutants(const Parameters& own, Mutants& mutants) {
       p.rope[0].factor = 1;
     });
   }
+  if (!own.rope_factors_long.empty()) {
+    mutants.emplace_back("RoPE factors of the other length", [](Parameters& p) {
+      std::swap(p.rope_factors_short, p.rope_factors_long);
+    });
+    mutants.emplace_back("no factor on cosines and sines",
+                         [](Parameters& p) { p.rope[0].attention_factor = 1; });
+  }
   if (!own.rope_factors.empty()) {
     mutants.emplace_back("no RoPE factors", [](Parameters& p) { p.rope_factors = {}; });
   }
@@ -272,6 +280,13 @@ TEST_P(ArchGolden, MutantsAreRejected) {
   add_part_mutants(bench.model->parameters(), mutants);
   add_factor_mutants(bench.model->parameters(), mutants);
   add_layer_mutants(bench.model->parameters(), mutants);
+  if (!bench.model->parameters().rope_factors_long.empty()) {
+    // Just as long is not longer: the edge belongs to the short factors.
+    mutants.emplace_back("the original context on the other side", [&](Parameters& p) {
+      const auto length = static_cast<double>(golden.tokens.size());
+      p.rope[0].original_context = p.turns_long(golden.tokens.size()) ? length : length - 1;
+    });
+  }
   ASSERT_GE(mutants.size(), 4u);
   for (const auto& [name, mutate] : mutants) {
     EXPECT_GT(distance(golden, bench, {device::best_isa(), 0, mutate}), golden.tolerance) << name;

@@ -20,11 +20,13 @@ Engine::Engine(Options options)
                   .prompts_beside_decoding_max = options.prompts_beside_decoding_max}) {}
 
 Result<std::unique_ptr<Engine>> Engine::create(Options options) {
+  if (options.context == 0) options.context = options.cache_positions;
   auto engine = std::make_unique<Engine>(options);
   const Model& model = options.model;
   CacheSpec spec = cache_spec(model.parameters(), options.cache_type, options.cache_positions,
                               options.requests_max + 1);
   spec.model_id = options.model_id;
+  if (model.parameters().turns_long(options.context)) spec.model_id += " long RoPE";
   engine->cache_ = TRY(Cache::create(options.account, std::move(spec)));
   engine->executor_ = TRY(Executor::create({.architecture = model.architecture(),
                                             .parameters = model.parameters(),
@@ -34,7 +36,9 @@ Result<std::unique_ptr<Engine>> Engine::create(Options options) {
                                             .isa = options.isa,
                                             .cache_type = options.cache_type,
                                             .columns_max = options.columns_max,
-                                            .logits_max = options.requests_max}));
+                                            .logits_max = options.requests_max,
+                                            .context = options.context,
+                                            .adapter_rank_max = options.adapter_rank_max}));
   return engine;
 }
 
@@ -46,12 +50,20 @@ Result<RequestId> Engine::submit(GenerateRequest request) {
                  "write one"};
   }
   TRY(check_tokens(request.prompt, vocabulary));
+  TRY(check_adapters(request.adapters));
   if (request.prompt.size() >= request.context) {
     return Error{
         ErrorCode::kRefused,
         fmt::format("the prompt has {} tokens and the context holds {}, the answer included",
                     request.prompt.size(), request.context),
         "shorten the prompt or raise --context"};
+  }
+  if (options_.model.parameters().turns_long(request.context) &&
+      !options_.model.parameters().turns_long(options_.context)) {
+    return Error{ErrorCode::kRefused,
+                 fmt::format("a context of {} turns otherwise than the {} that are planned for",
+                             request.context, options_.context),
+                 "start with the longer context"};
   }
   SequenceId sequence{};
   size_t computed = 0;
@@ -68,7 +80,10 @@ Result<RequestId> Engine::submit(GenerateRequest request) {
           : std::min(request.context, request.prompt.size() + request.tokens_max);
   const RequestId id = next_request_;
   Status admitted = cache_->reserve(sequence, static_cast<uint32_t>(wanted));
-  if (admitted.ok()) admitted = scheduler_.admit(id, sequence, request.prompt, computed);
+  // Their list keeps its place when the request is moved.
+  if (admitted.ok()) {
+    admitted = scheduler_.admit(id, sequence, request.prompt, computed, request.adapters);
+  }
   if (!admitted.ok()) {
     if (!request.conversation) cache_->drop(sequence);
     return std::move(admitted).error();
@@ -80,9 +95,23 @@ Result<RequestId> Engine::submit(GenerateRequest request) {
   return id;
 }
 
-/// Cuts the conversation's cache back to what it shares with the new prompt; returns its length.
+Status Engine::check_adapters(std::span<const AppliedAdapter> adapters) const {
+  for (const AppliedAdapter& applied : adapters) CHECK(&applied.adapter->base() == &options_.model);
+  const uint64_t rank = rank_max_of(adapters);
+  if (rank <= options_.adapter_rank_max) return {};
+  return Error{ErrorCode::kUsage,
+               fmt::format("the adapter is of rank {}, the engine was made for at most {}", rank,
+                           options_.adapter_rank_max),
+               "start it with that adapter"};
+}
+
+/// Cuts the conversation's cache back to what it shares with the new prompt, computed with the same
+/// adapters; returns its length.
 Result<size_t> Engine::continue_conversation(Conversation& conversation,
                                              const GenerateRequest& request) {
+  std::string adapters = identity_of(request.adapters);
+  if (conversation.adapters != adapters) conversation.tokens.clear();
+  conversation.adapters = std::move(adapters);
   const auto& old = conversation.tokens;
   const auto [left, right] =
       std::mismatch(old.begin(), old.end(), request.prompt.begin(), request.prompt.end());
@@ -195,7 +224,7 @@ TokenEvent Engine::accept(RequestId id, std::span<const float> logits) {
 Result<ConversationId> Engine::open_conversation() {
   const SequenceId sequence = TRY(cache_->create_sequence());
   const uint32_t id = next_conversation_++;
-  conversations_.emplace(id, Conversation{sequence, {}});
+  conversations_.emplace(id, Conversation{sequence, {}, {}});
   return ConversationId{id};
 }
 
@@ -222,10 +251,12 @@ std::vector<std::byte> Engine::save_conversation(ConversationId id) const {
   return bytes;
 }
 
-Status Engine::restore_conversation(ConversationId id, std::span<const std::byte> bytes) {
+Status Engine::restore_conversation(ConversationId id, std::span<const std::byte> bytes,
+                                    std::span<const AppliedAdapter> adapters) {
   Conversation& conversation = conversations_.at(static_cast<uint32_t>(id));
   cache_->drop(conversation.sequence);
   conversation.tokens.clear();
+  conversation.adapters = identity_of(adapters);
   const auto restore = [&]() -> Result<SequenceId> {
     const PromptCache saved = TRY(parse_prompt_cache(bytes));
     TRY(check_tokens(saved.tokens, options_.model.parameters().vocabulary));

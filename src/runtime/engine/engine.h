@@ -38,6 +38,8 @@ struct GenerateRequest {
   uint32_t choice = 0;  // tells apart several answers to one prompt (Sampler::choose)
   /// Likeliest tokens to report beside each chosen one; nothing: no probabilities at all.
   std::optional<uint32_t> likeliest;
+  /// Added to the weights, in this order; they outlive the request.
+  std::vector<AppliedAdapter> adapters = {};
 };
 
 enum class FinishReason { kNone, kStop, kLength, kContext, kFailed };
@@ -76,9 +78,13 @@ class Engine {
     device::Isa isa = device::Isa::kScalar;
     ops::CacheType cache_type = ops::CacheType::kF16;
     uint64_t cache_positions = 8192;  // of all sequences together
+    /// The longest context that a request may ask for, where a model computes long ones otherwise
+    /// (LongRoPE); 0: cache_positions.
+    uint64_t context = 0;
     size_t columns_max = 256;
     size_t requests_max = 1;
     size_t prompts_beside_decoding_max = 0;  // SchedulerOptions
+    uint64_t adapter_rank_max = 0;           // of the adapters that requests may bring; 0: none
     std::string model_id = {};  // what saved conversations are tied to: a content hash or the like
   };
 
@@ -86,8 +92,9 @@ class Engine {
   /// Half made: create() is the way in.
   explicit Engine(Options options);
 
-  /// kUsage for options out of range, kRefused where the prompt does not leave room for one token
-  /// in the context (with both numbers), or where the cache is full. Nothing has changed then.
+  /// kUsage for options out of range and adapters of a rank that the engine was not made for,
+  /// kRefused where the prompt does not leave room for one token in the context (with both
+  /// numbers), or where the cache is full. Nothing has changed then.
   Result<RequestId> submit(GenerateRequest request);
   /// Frees what the request holds; fine for one that has ended.
   void cancel(RequestId request);
@@ -102,15 +109,17 @@ class Engine {
   Result<ConversationId> open_conversation();
   void close_conversation(ConversationId conversation);
 
-  /// Tokens at the start of `prompt` that the conversation has computed already.
+  /// Tokens at the start of `prompt` that the conversation has computed already, with whatever
+  /// adapters.
   size_t shared_tokens(ConversationId conversation, std::span<const TokenId> prompt) const;
   /// The conversation's tokens and its cache as bytes (prompt_cache.h), while none of its requests
   /// runs. The next engine of the same model goes on from them, bit for bit.
   std::vector<std::byte> save_conversation(ConversationId conversation) const;
   /// Puts saved bytes in place of what the conversation holds. kDamaged for bytes that are not
   /// whole and sound, kRefused for another model or cache type and where the cache has no room; the
-  /// conversation is empty then.
-  Status restore_conversation(ConversationId conversation, std::span<const std::byte> bytes);
+  /// conversation is empty then. `adapters` are those that it was computed with.
+  Status restore_conversation(ConversationId conversation, std::span<const std::byte> bytes,
+                              std::span<const AppliedAdapter> adapters = {});
 
   const Cache& cache() const { return *cache_; }
 
@@ -125,8 +134,10 @@ class Engine {
   struct Conversation {
     SequenceId sequence;
     std::vector<TokenId> tokens;
+    std::string adapters{};  // identity_of() those that it was computed with
   };
 
+  Status check_adapters(std::span<const AppliedAdapter> adapters) const;
   Result<size_t> continue_conversation(Conversation& conversation, const GenerateRequest& request);
   TokenEvent accept(RequestId id, std::span<const float> logits);
   /// The next token of `active` as its sampler, and its grammar where it has one, choose it.

@@ -45,7 +45,9 @@ Result<std::unique_ptr<Evaluator>> Evaluator::create(Options options) {
                                                .isa = options.isa,
                                                .cache_type = options.cache_type,
                                                .columns_max = options.slice,
-                                               .logits_max = options.slice}));
+                                               .logits_max = options.slice,
+                                               .context = options.context,
+                                               .adapter_rank_max = rank_max_of(options.adapters)}));
   return evaluator;
 }
 
@@ -76,7 +78,8 @@ Status Evaluator::run_slices(SequenceId sequence, std::span<const TokenId> token
     for (size_t position = begin; position < end; ++position) {
       spec.columns.push_back({.sequence = sequence,
                               .token = tokens[position],
-                              .wants_logits = position >= first_wanted});
+                              .wants_logits = position >= first_wanted,
+                              .adapters = options_.adapters});
     }
     const PassResult pass = TRY(executor_->run(spec, *cache_));
     if (!pass.faults.empty()) {

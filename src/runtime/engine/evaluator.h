@@ -31,6 +31,7 @@ class Evaluator {
     uint64_t context = 512;                   // most tokens of one call
     const std::atomic<bool>* stop = nullptr;  // true ends an evaluation with kInterrupted
     size_t slice = 0;  // columns of a pass; 0: as memory for their logits allows
+    std::vector<AppliedAdapter> adapters = {};
   };
   /// Gets the logits [vocabulary] of one position; a failure stops the evaluation.
   using Sink = std::function<Status(size_t position, std::span<const float> logits)>;

@@ -28,6 +28,10 @@ Result<std::unique_ptr<Model>> Model::open(std::unique_ptr<model::GgufModel> fil
     return Error{ErrorCode::kDamaged,
                  "the file does not say its architecture (general.architecture)", "fetch it again"};
   }
+  if (gguf.metadata().find_string("general.type") == "adapter") {
+    return Error{ErrorCode::kRefused, "the file is an adapter, no model",
+                 "give it beside the model that it is for: --adapter FILE"};
+  }
   loaded->architecture_ = model::find_architecture(*name);
   if (loaded->architecture_ == nullptr) {
     return Error{
@@ -59,9 +63,9 @@ Status Model::load_weights(const WeightLayout& layout, Options options) {
   return {};
 }
 
-Result<std::string> Model::identity() const {
+Result<std::string> file_identity(const model::GgufModel& file) {
   std::string text;
-  for (const auto& shard : file_->shards()) {
+  for (const auto& shard : file.shards()) {
     if (!text.empty()) text += ' ';
     const std::string& path = shard->path();
     const size_t hash = path.rfind("sha256-");

@@ -17,6 +17,10 @@
 
 namespace freehold::runtime {
 
+/// Which file this is: its hash where the store knows it ("sha256-…"), else what the file system
+/// knows it by and when it was last written.
+Result<std::string> file_identity(const model::GgufModel& file);
+
 class Model {
  public:
   struct Options {
@@ -40,9 +44,7 @@ class Model {
   /// Once, before anything that computes.
   Status load_weights(const WeightLayout& layout, Options options);
 
-  /// Which file this is: its hash where the store knows it ("sha256-…"), else what the file system
-  /// knows it by and when it was last written.
-  Result<std::string> identity() const;
+  Result<std::string> identity() const { return file_identity(*file_); }
 
   const model::GgufModel& file() const { return *file_; }
   const model::Architecture& architecture() const { return *architecture_; }

@@ -10,14 +10,14 @@
 namespace freehold::runtime {
 
 Status Scheduler::admit(RequestId request, SequenceId sequence, std::vector<TokenId> tokens,
-                        size_t computed) {
+                        size_t computed, std::span<const AppliedAdapter> adapters) {
   CHECK(computed < tokens.size() && find(request) == nullptr);
   if (entries_.size() >= options_.requests_max) {
     return Error{ErrorCode::kRefused,
                  fmt::format("{} requests are running, the most there may be", entries_.size()),
                  "try again when one has ended"};
   }
-  entries_.push_back({request, sequence, std::move(tokens), computed});
+  entries_.push_back({request, sequence, std::move(tokens), computed, adapters});
   return {};
 }
 
@@ -61,6 +61,7 @@ void Scheduler::take(Entry& entry, size_t count, StepPlan& plan) {
     PassColumn column;
     column.sequence = entry.sequence;
     column.token = entry.tokens[entry.computed + i];
+    column.adapters = entry.adapters;
     column.wants_logits = entry.computed + i + 1 == entry.tokens.size();
     if (column.wants_logits) plan.logits_of.push_back(entry.request);
     plan.pass.columns.push_back(column);

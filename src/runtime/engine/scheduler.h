@@ -39,8 +39,9 @@ class Scheduler {
 
   /// A request whose sequence already holds the first `computed` of `tokens`; at least one token is
   /// still to compute. kRefused where requests_max are running.
-  Status admit(RequestId request, SequenceId sequence, std::vector<TokenId> tokens,
-               size_t computed);
+  /// `adapters` outlive the request.
+  Status admit(RequestId request, SequenceId sequence, std::vector<TokenId> tokens, size_t computed,
+               std::span<const AppliedAdapter> adapters = {});
   /// Adds the token chosen for a request whose tokens are all computed.
   void append(RequestId request, TokenId token);
   void remove(RequestId request);
@@ -60,6 +61,7 @@ class Scheduler {
     SequenceId sequence;
     std::vector<TokenId> tokens;
     size_t computed;
+    std::span<const AppliedAdapter> adapters;
     bool held = false;
     size_t pending() const { return tokens.size() - computed; }
   };

@@ -47,6 +47,9 @@ size_t ActivationMemory::place(std::byte* base, const model::HyperParameters& pa
     sums[group] = carver.take<int16_t>(batch * (padded / 16));
   }
   gathered = {carver.take<float>(shape.logits_max * stride), parameters.width, stride};
+  // The most matrices of one input are q, k and v.
+  low_rank_floats = 3 * columns * activation_stride(shape.adapter_rank_max);
+  low_rank = carver.take<float>(low_rank_floats);
   logits = carver.take<float>(shape.logits_max * parameters.vocabulary);
   cosine.clear();
   sine.clear();

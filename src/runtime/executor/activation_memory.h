@@ -17,7 +17,8 @@ inline size_t activation_stride(size_t width) {
   return base::align_up(width, kActivationStrideUnit);
 }
 
-/// What the memory depends on beside the model's numbers. The last five come from its dry run.
+/// What the memory depends on beside the model's numbers. The five from width_max on come from its
+/// dry run.
 struct ActivationShape {
   size_t columns_max = 1;
   size_t logits_max = 1;
@@ -27,6 +28,7 @@ struct ActivationShape {
   size_t activations_max = 0;
   size_t kept_width = 0;
   uint32_t attention_rows_max = 0;
+  uint64_t adapter_rank_max = 0;  // 0: no adapters
 };
 
 /// An activation's values: [columns, width], `stride` floats between columns.
@@ -45,6 +47,8 @@ struct ActivationMemory {
   float* scales[2] = {};
   int16_t* sums[2] = {};
   ActivationPlace gathered;
+  float* low_rank = nullptr;  // what adapters make between their halves
+  size_t low_rank_floats = 0;
   float* logits = nullptr;
   std::vector<float*> cosine, sine;  // per rope set: [columns, rotary_dim / 2]
   std::vector<float*> scratch;       // per worker

@@ -65,20 +65,31 @@ Result<uint64_t> Executor::memory_bytes(const model::Architecture& architecture,
   return uint64_t{counted.place(nullptr, parameters, whole)};
 }
 
+std::vector<float> Executor::constant(model::WeightName name) const {
+  if (name.empty()) return {};
+  const auto values = options_.weights.vector(model::WeightSpec::kNoLayer, name);
+  return {values.begin(), values.end()};
+}
+
 Status Executor::allocate() {
   const model::HyperParameters& p = options_.parameters;
   for (size_t set = 0; set < p.rope.size(); ++set) {
     ops::RopeScaling scaling = p.rope[set];
-    if (set == 0 && !p.rope_factors.empty()) {
-      const auto factors = options_.weights.vector(model::WeightSpec::kNoLayer, p.rope_factors);
-      scaling.factors.assign(factors.begin(), factors.end());
+    if (set == 0) {
+      scaling.factors = constant(p.rope_factors);
+      scaling.short_factors = constant(p.rope_factors_short);
+      scaling.long_factors = constant(p.rope_factors_long);
+      scaling.context = static_cast<double>(options_.context);
     }
     rope_tables_.push_back(TRY(ops::RopeTable::create(scaling)));
   }
   const ActivationShape shape =
       TRY(full_shape(options_.architecture, p,
-                     {options_.columns_max, options_.logits_max, options_.pool.size(),
-                      static_cast<size_t>(options_.weights.width_max())}));
+                     {.columns_max = options_.columns_max,
+                      .logits_max = options_.logits_max,
+                      .workers = options_.pool.size(),
+                      .width_max = static_cast<size_t>(options_.weights.width_max()),
+                      .adapter_rank_max = options_.adapter_rank_max}));
   memory_ = TRY(device::Buffer::create(options_.account, device::MemoryUse::kActivations,
                                        at_.place(nullptr, p, shape)));
   at_.place(memory_.data(), p, shape);
@@ -150,6 +161,7 @@ Status Executor::start_pass(const PassSpec& spec, Cache& cache) {
     }
     TRY(begun);
   }
+  find_adapters();
   fill_rope_tables();
   planned_kv_heads_ = 0;
   return {};
@@ -216,6 +228,7 @@ void Executor::look_up(model::WeightName table, size_t index, std::span<float> r
     failure_ = status.error();
     return;
   }
+  adapt_row(table, index, row);
   if (scale == 1.0f) return;
   ops_.elementwise({.kind = ops::ElementwiseKind::kScale,
                     .x = row.data(),
@@ -406,7 +419,7 @@ model::Activation Executor::linear(model::Activation x, model::WeightName weight
   const model::Activation y = make(weights.rows);
   const Product product{&weights, place(y)};
   forget_prepared();
-  multiply(place(x), columns_, {&product, 1});
+  multiply_adapted(place(x), columns_, {&product, 1});
   add_bias(place(y), columns_, bias);
   return y;
 }
@@ -419,14 +432,14 @@ model::Qkv Executor::project(model::Activation x, const model::QkvSpec& spec) {
   if (spec.query_only) {
     const model::Activation only = make(query.rows);
     const Product product{&query, place(only)};
-    multiply(place(x), columns_, {&product, 1});
+    multiply_adapted(place(x), columns_, {&product, 1});
     return {only, {}, {}};
   }
   if (spec.key.empty()) {
     const auto layer = static_cast<uint32_t>(layer_);
     const model::Activation all = make(query.rows);
     const Product product{&query, place(all)};
-    multiply(place(x), columns_, {&product, 1});
+    multiply_adapted(place(x), columns_, {&product, 1});
     const size_t query_rows = size_t{p.heads} * p.key_dim_of(layer);
     const size_t key_rows = size_t{p.kv_heads_of(layer)} * p.key_dim_of(layer);
     return {part(place(all), 0, query_rows), part(place(all), query_rows, key_rows),
@@ -437,7 +450,7 @@ model::Qkv Executor::project(model::Activation x, const model::QkvSpec& spec) {
     const model::Qkv out{make(query.rows), make(key.rows), make(key.rows)};
     const std::array<Product, 2> products{Product{&query, place(out.query)},
                                           Product{&key, place(out.key)}};
-    multiply(place(x), columns_, products);
+    multiply_adapted(place(x), columns_, products);
     each_column(columns_, key.rows, [&](size_t i, size_t) {
       std::copy_n(column(place(out.key), i), key.rows, column(place(out.value), i));
     });
@@ -448,7 +461,7 @@ model::Qkv Executor::project(model::Activation x, const model::QkvSpec& spec) {
   const std::array<Product, 3> products{Product{&query, place(out.query)},
                                         Product{&key, place(out.key)},
                                         Product{&value, place(out.value)}};
-  multiply(place(x), columns_, products);
+  multiply_adapted(place(x), columns_, products);
   return out;
 }
 
@@ -529,7 +542,7 @@ model::Activation Executor::gated_mlp(model::Activation x, const model::GatedMlp
   if (spec.gate.empty()) {
     const model::Activation both = make(up.rows);
     const Product product{&up, place(both)};
-    multiply(place(x), columns_, {&product, 1});
+    multiply_adapted(place(x), columns_, {&product, 1});
     gate_out = place(part(place(both), 0, up.rows / 2));
     up_out = place(part(place(both), up.rows / 2, up.rows / 2));
   } else {
@@ -537,7 +550,7 @@ model::Activation Executor::gated_mlp(model::Activation x, const model::GatedMlp
     gate_out = place(make(gate.rows));
     up_out = place(make(up.rows));
     const std::array<Product, 2> products{Product{&gate, gate_out}, Product{&up, up_out}};
-    multiply(place(x), columns_, products);
+    multiply_adapted(place(x), columns_, products);
   }
   each_column(columns_, gate_out.width * 4, [&](size_t i, size_t) {
     ops_.gated_unit({spec.activation, column(gate_out, i), column(up_out, i), gate_out.width,
@@ -547,7 +560,7 @@ model::Activation Executor::gated_mlp(model::Activation x, const model::GatedMlp
   const model::Activation y = make(down.rows);
   const Product product{&down, place(y)};
   forget_prepared();
-  multiply(gate_out, columns_, {&product, 1});
+  multiply_adapted(gate_out, columns_, {&product, 1});
   return y;
 }
 
@@ -634,7 +647,7 @@ void Executor::logits(model::Activation x, const model::LogitsSpec& spec) {
   const size_t vocabulary = weights.rows;
   const Product product{&weights, {at_.logits, vocabulary, vocabulary}};
   forget_prepared();
-  multiply(at_.gathered, rows, {&product, 1});
+  multiply_adapted(at_.gathered, rows, {&product, 1});
   each_column(rows, vocabulary, [&](size_t i, size_t) {
     float* values = at_.logits + i * vocabulary;
     if (spec.scale != 1.0f) {

@@ -40,6 +40,10 @@ class Executor final : public model::LayerContext {
     ops::CacheType cache_type = ops::CacheType::kF16;
     size_t columns_max = 256;  // most columns of one pass
     size_t logits_max = 1;     // most columns of one pass that want logits
+    /// The longest sequence that is planned for; it chooses between a model's two sets of RoPE
+    /// factors, where it has them.
+    uint64_t context = 0;
+    uint64_t adapter_rank_max = 0;  // of the adapters that columns may ask for; 0: none
   };
 
   /// kRefused where the activation memory cannot be had.
@@ -125,6 +129,21 @@ class Executor final : public model::LayerContext {
     uint32_t first_head = 0;  // within the group of this kv head
     uint32_t head_count = 0;
   };
+  /// Neighbouring columns whose sequence asks for adapters.
+  struct AdapterRun {
+    uint32_t first = 0;
+    uint32_t count = 0;
+    std::span<const AppliedAdapter> adapters;
+  };
+  /// One adapter's pair for one product, over neighbouring columns of one sequence.
+  struct AdapterJob {
+    const AdapterPair* pair = nullptr;
+    float factor = 1;
+    Place in, out;  // of its own columns alone
+    Place low;      // t, [columns, rank]
+    size_t columns = 0;
+    size_t first_task = 0;
+  };
   /// One input of matrices, prepared as each group size wants it.
   struct Prepared {
     bool ready = false;
@@ -135,6 +154,8 @@ class Executor final : public model::LayerContext {
                                             const model::HyperParameters& parameters,
                                             ActivationShape shape);
   Status allocate();
+  /// A tensor that is used once, when the model is loaded; empty where there is no name.
+  std::vector<float> constant(model::WeightName name) const;
   Status start_pass(const PassSpec& spec, Cache& cache);
   /// A pass whose reading could not begin leaves nothing.
   Status begin_reading(Status begun);
@@ -154,6 +175,18 @@ class Executor final : public model::LayerContext {
   void quantise_columns(const Place& x, size_t columns, quant::ActivationGroup group,
                         quant::ActivationView& view);
   void multiply(const Place& x, size_t columns, std::span<const Product> products);
+  /// multiply(), and what the columns' adapters add: for dense matrices.
+  void multiply_adapted(const Place& x, size_t columns, std::span<const Product> products);
+  void find_adapters();
+  std::span<const AdapterJob> plan_low_rank(const Place& x, std::span<const Product> products,
+                                            std::span<const AdapterRun> runs, size_t order);
+  void add_low_rank(std::span<const AdapterJob> jobs);
+  template <class TasksOf, class Work>
+  void each_adapter_task(TasksOf&& tasks_of, Work&& work);
+  void shrink(const AdapterJob& job, size_t task);
+  void expand(const AdapterJob& job, size_t task, size_t first_row);
+  /// What column `index`'s adapters add to its row of `table`.
+  void adapt_row(std::string_view table, size_t index, std::span<float> row);
   /// The same with an input of its own for each product.
   void multiply_each(std::span<const Product> products,
                      std::span<const quant::ActivationView> inputs);
@@ -241,6 +274,10 @@ class Executor final : public model::LayerContext {
   std::vector<PassFault> faults_;
   std::optional<Error> failure_;
   size_t logits_rows_ = 0;
+  std::vector<AdapterRun> adapter_runs_;
+  std::vector<AdapterRun> adapter_logits_runs_;  // the same over the rows of logits
+  size_t adapters_most_ = 0;                     // of one column
+  std::vector<AdapterJob> adapter_jobs_;
 
   std::vector<AttentionBlock> blocks_;
   uint32_t planned_kv_heads_ = 0;  // whose blocks they are; 0: none yet

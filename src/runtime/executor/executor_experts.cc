@@ -192,7 +192,7 @@ model::Activation Executor::experts(model::Activation x, const model::ExpertsSpe
   places.out = out;  // free until the shares are added up
   const Product product{&router, logits};
   forget_prepared();
-  multiply(in, columns_, {&product, 1});
+  multiply_adapted(in, columns_, {&product, 1});
   route(logits, spec);
   run_experts(in, spec, places);
   each_column(columns_, in.width * spec.used, [&](size_t i, size_t) {

@@ -61,6 +61,7 @@ Result<MemoryPlan> fixed_part(const Model& model, const Workload& workload, cons
   MemoryPlan plan;
   plan.budget = budget.bytes;
   plan.held = budget.held;
+  plan.adapters = workload.adapters;
   plan.vectors = vector_bytes(model);
   plan.checksums = checksum_bytes(model);
   plan.overhead = kOverhead + kOverheadPerThread * workload.threads +
@@ -83,9 +84,13 @@ Status add_activations(const Model& model, const Workload& workload, size_t colu
                        MemoryPlan& plan) {
   plan.columns_max = columns;
   plan.logits_max = std::min(workload.logits_max, columns);
-  plan.activations = TRY(Executor::memory_bytes(
-      model.architecture(), model.parameters(),
-      {plan.columns_max, plan.logits_max, workload.threads, plan.layout.width_max()}));
+  plan.activations =
+      TRY(Executor::memory_bytes(model.architecture(), model.parameters(),
+                                 {.columns_max = plan.columns_max,
+                                  .logits_max = plan.logits_max,
+                                  .workers = workload.threads,
+                                  .width_max = static_cast<size_t>(plan.layout.width_max()),
+                                  .adapter_rank_max = workload.adapter_rank_max}));
   return {};
 }
 
@@ -159,6 +164,7 @@ std::string MemoryPlan::describe() const {
   line("overhead", overhead);
   line("cache", cache);
   line("activations", activations);
+  line("adapters", adapters);
   line("vectors", vectors);
   line("checksums", checksums);
   line("ring", ring);

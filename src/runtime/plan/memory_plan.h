@@ -22,7 +22,9 @@ struct Workload {
   size_t columns_min = 256;
   size_t logits_max = 1;  // columns of a pass that want logits; at most columns_max is used
   size_t threads = 1;
-  bool saves_cache = false;  // a copy of the cache may stand beside it
+  uint64_t adapters = 0;          // bytes of all that requests may bring
+  uint64_t adapter_rank_max = 0;  // … their largest rank
+  bool saves_cache = false;       // a copy of the cache may stand beside it
 };
 
 struct Budget {
@@ -38,6 +40,7 @@ struct MemoryPlan {
   uint64_t overhead = 0;  // stacks, the allocator's slack, buffers of a request
   uint64_t cache = 0;
   uint64_t activations = 0;
+  uint64_t adapters = 0;
   uint64_t vectors = 0;
   uint64_t checksums = 0;
   uint64_t ring = 0;
@@ -57,7 +60,7 @@ struct MemoryPlan {
   double expert_miss_share() const;
   /// R: everything resident that is not a pinned weight.
   uint64_t overhead_bytes() const {
-    return held + overhead + cache + activations + vectors + checksums + ring;
+    return held + overhead + cache + activations + adapters + vectors + checksums + ring;
   }
   uint64_t total() const { return overhead_bytes() + pinned + expert_slots; }
   /// One line a use, for people.
