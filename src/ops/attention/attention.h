@@ -15,8 +15,9 @@ struct AttentionRow {
   const float* query = nullptr;  // [key_dim]
   float* out = nullptr;          // [value_dim]
   uint32_t key_begin = 0;
-  uint32_t key_end = 0;  // > key_begin
-  float sink = 0;        // joins the denominator last where Attention::has_sinks
+  uint32_t key_end = 0;         // > key_begin
+  float sink = 0;               // joins the denominator last where Attention::has_sinks
+  const float* bias = nullptr;  // [key_end - key_begin], added to the scaled and capped scores
 };
 
 /// Rows whose ranges are alike (the heads of one column, columns in order) should stand together:

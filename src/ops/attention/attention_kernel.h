@@ -32,6 +32,7 @@ struct RowBlock {
   const float* query[kAttentionBlockRows];
   uint32_t begin[kAttentionBlockRows];
   uint32_t end[kAttentionBlockRows];
+  const float* bias[kAttentionBlockRows];  // of position `begin`, or null
 };
 
 template <size_t kValue>
@@ -200,14 +201,26 @@ inline void drop_absent(float* s, uint32_t first, uint32_t begin, uint32_t end) 
   }
 }
 
+/// Adds the bias of positions [begin, end) to the group at position `first`.
+inline void add_bias(float* s, uint32_t first, uint32_t begin, uint32_t end, const float* bias) {
+  if (first >= begin && first + kGroup <= end) {
+    for (size_t l = 0; l < kKeyGroup; ++l) s[l] = s[l] + bias[first - begin + l];
+    return;
+  }
+  for (uint32_t i = greater(first, begin); i < smaller(first + kGroup, end); ++i) {
+    s[i - first] = s[i - first] + bias[i - begin];
+  }
+}
+
 /// Raw scores to exponentials in place, for the groups of [begin, end). Returns the sum.
 inline float exponentials(const Attention& task, float* s, uint32_t begin, uint32_t end,
-                          float* maximum) {
+                          const float* bias, float* maximum) {
   const uint32_t first = begin / kGroup * kGroup;
   float largest[kKeyGroup];
   for (size_t l = 0; l < kKeyGroup; ++l) largest[l] = -detail::kInfinity;
   for (uint32_t g = first; g < end; g += kGroup) {
     scale_group(task, s + g);
+    if (bias != nullptr) add_bias(s + g, g, begin, end, bias);
     if (g < begin || g + kGroup > end) drop_absent(s + g, g, begin, end);
     for (size_t l = 0; l < kKeyGroup; ++l) {
       largest[l] = largest[l] > s[g + l] ? largest[l] : s[g + l];
@@ -404,7 +417,8 @@ struct AttentionPass {
     float m[kAttentionBlockRows];
     float l[kAttentionBlockRows];
     for (size_t r = 0; r < block.count; ++r) {
-      l[r] = exponentials(task, scores + r * kChunkPositions, block.begin[r], block.end[r], &m[r]);
+      l[r] = exponentials(task, scores + r * kChunkPositions, block.begin[r], block.end[r],
+                          block.bias[r], &m[r]);
     }
     weigh(block, page.values, begin, end);
     for (size_t r = 0; r < block.count; ++r) {
@@ -433,6 +447,8 @@ struct AttentionPass {
       block.query[r] = row.query;
       block.begin[r] = greater(row.key_begin, base) - base;
       block.end[r] = smaller(row.key_end - base, kChunk);
+      block.bias[r] =
+          row.bias == nullptr ? nullptr : row.bias + (base + block.begin[r] - row.key_begin);
       const size_t blocks = (left + V::kBlockRows - 1) / V::kBlockRows;
       if (block.count * blocks < left) continue;
       attend(block, chunk);

@@ -47,10 +47,12 @@ float lane_sum(const float* p, uint32_t begin, uint32_t end) {
   return lanes[0];
 }
 
-/// Positions [begin, end) of one chunk; `p` has room for 256.
+/// Positions [begin, end) of one chunk; `p` has room for 256. `bias`, where there is one, is that
+/// of position `begin`.
 void attend_chunk(const Attention& task, const float* query, const KvPage& page, uint32_t begin,
-                  uint32_t end, float* p, Partial* chunk) {
+                  uint32_t end, const float* bias, float* p, Partial* chunk) {
   for (uint32_t i = begin; i < end; ++i) p[i] = score(task, query, page, i);
+  for (uint32_t i = begin; bias != nullptr && i < end; ++i) p[i] = p[i] + bias[i - begin];
   chunk->m = *std::max_element(p + begin, p + end);
   for (uint32_t i = begin; i < end; ++i) p[i] = exp_f32(p[i] - chunk->m);
   chunk->l = lane_sum(p, begin, end);
@@ -102,7 +104,8 @@ void attention_ref(const Attention& task) {
       const uint32_t begin = std::max(row.key_begin, base) - base;
       const uint32_t end = std::min(row.key_end - base, static_cast<uint32_t>(kChunkPositions));
       Partial* present = c == first ? &total : &chunk;
-      attend_chunk(task, row.query, task.pages[c], begin, end, p, present);
+      const float* bias = row.bias == nullptr ? nullptr : row.bias + (base + begin - row.key_begin);
+      attend_chunk(task, row.query, task.pages[c], begin, end, bias, p, present);
       if (c != first) merge(chunk, dim, &total);
     }
     if (task.has_sinks) join_sink(row.sink, dim, &total);

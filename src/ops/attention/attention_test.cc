@@ -84,6 +84,12 @@ class Scene {
     rows_.push_back({queries_.back().data(), nullptr, begin, end, sink});
   }
 
+  /// The last row's biases, exactly as many as it sees keys.
+  void add_bias(std::vector<float> bias) {
+    biases_.push_back(std::move(bias));
+    rows_.back().bias = biases_.back().data();
+  }
+
   /// Rows [begin, end) through `path`: [rows, value_dim].
   std::vector<float> run(AttentionFn path, size_t begin, size_t end) {
     const size_t dim = layout_.value_dim;
@@ -123,6 +129,7 @@ class Scene {
   std::vector<Line> memory_;
   std::vector<KvPage> pages_;
   std::vector<std::vector<float>> queries_;
+  std::vector<std::vector<float>> biases_;
   std::vector<AttentionRow> rows_;
 };
 
@@ -456,6 +463,38 @@ TEST(Attention, ASinkTakesItsShareAndNothingElse) {
   }
   const double factor = l / (l + std::exp(4.0));
   for (size_t j = 0; j < 32; ++j) EXPECT_NEAR(with[j], without[j] * factor, 2e-6);
+}
+
+TEST(Attention, ABiasBelongsToItsKeyOnEveryPath) {
+  constexpr uint32_t kLength = 700;
+  for (const CacheType type : {CacheType::kF32, CacheType::kF16}) {
+    Scene scene({type, 40, 24}, 0, kLength, 91);
+    scene.fill();
+    for (uint32_t r = 0; r < 24; ++r) {
+      const uint32_t begin = r % 3 == 0 ? 0 : scene.random().below(kLength - 1);
+      scene.add_row(begin, begin + 1 + scene.random().below(kLength - begin));
+      if (r % 4 == 3) continue;  // rows without one beside them
+      scene.add_bias(scene.vector(scene.rows().back().key_end - begin, 6));
+    }
+    expect_every_path_equal(scene, "biases");
+  }
+}
+
+// A bias that is low everywhere but at one key leaves that key's value.
+TEST(Attention, ABiasIsAddedToTheScore) {
+  constexpr uint32_t kLength = 300;
+  constexpr uint32_t kBegin = 37;
+  for (const uint32_t chosen : {kBegin, 255u, 256u, kLength - 1}) {
+    Scene scene({CacheType::kF32, 16, 16}, 0, kLength, 92);
+    scene.fill();
+    const std::vector<float> value(16, 5.0f);
+    scene.write(chosen, scene.vector(16, 2), value);
+    scene.add_row(kBegin, kLength);
+    std::vector<float> bias(kLength - kBegin, -200.0f);
+    bias[chosen - kBegin] = 0;
+    scene.add_bias(bias);
+    EXPECT_EQ(scene.run(attention_ref), value) << chosen;
+  }
 }
 
 }  // namespace

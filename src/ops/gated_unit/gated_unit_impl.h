@@ -9,6 +9,7 @@ namespace freehold::ops {
 
 [[gnu::always_inline]] static inline void gated_unit_body(const GatedUnit& task) {
   const auto run = [&task](auto activate) {
+    if (task.up == nullptr) return map_tiles(task.gate, task.count, task.out, activate);
     map_tiles(task.gate, task.up, task.count, task.out,
               [activate](float gate, float up) { return activate(gate) * up; });
   };
@@ -21,6 +22,8 @@ namespace freehold::ops {
       return run([](float x) { return gelu_erf_f32(x); });
     case GateActivation::kRelu:
       return run([](float x) { return relu_f32(x); });
+    case GateActivation::kTanh:
+      return run([](float x) { return tanh_f32(x); });
   }
 }
 

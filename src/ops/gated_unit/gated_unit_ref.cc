@@ -15,6 +15,8 @@ float activate(GateActivation activation, float x) {
       return gelu_erf_f32(x);
     case GateActivation::kRelu:
       return relu_f32(x);
+    case GateActivation::kTanh:
+      return tanh_f32(x);
   }
   return 0;
 }
@@ -23,7 +25,8 @@ float activate(GateActivation activation, float x) {
 
 void gated_unit_ref(const GatedUnit& task) {
   for (size_t i = 0; i < task.count; ++i) {
-    task.out[i] = activate(task.activation, task.gate[i]) * task.up[i];
+    const float activated = activate(task.activation, task.gate[i]);
+    task.out[i] = task.up == nullptr ? activated : activated * task.up[i];
   }
 }
 

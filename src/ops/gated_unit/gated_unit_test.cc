@@ -12,7 +12,8 @@ namespace freehold::ops {
 namespace {
 
 constexpr GateActivation kActivations[] = {GateActivation::kSilu, GateActivation::kGeluTanh,
-                                           GateActivation::kGeluErf, GateActivation::kRelu};
+                                           GateActivation::kGeluErf, GateActivation::kRelu,
+                                           GateActivation::kTanh};
 
 /// A row of gates: awkward values, some far out, some infinite.
 std::vector<float> gate_row(base::RandomStream& random, size_t count) {
@@ -45,6 +46,26 @@ TEST(GatedUnit, FastPathsEqualTheReference) {
         out = up;
         run({activation, gate.data(), out.data(), count, out.data()});
         ASSERT_EQ(first_difference(out, want), -1) << name << " out is up";
+      }
+    }
+  }
+}
+
+TEST(GatedUnit, WithoutUpTheActivationStandsAlone) {
+  base::RandomStream random(3);
+  for (const size_t count : {size_t{1}, size_t{63}, size_t{64}, size_t{1500}}) {
+    const std::vector<float> gate = gate_row(random, count);
+    const std::vector<float> ones(count, 1.0f);
+    for (const GateActivation activation : kActivations) {
+      std::vector<float> want(count);
+      gated_unit_ref({activation, gate.data(), nullptr, count, want.data()});
+      std::vector<float> times_one(count);
+      gated_unit_ref({activation, gate.data(), ones.data(), count, times_one.data()});
+      EXPECT_EQ(first_difference(times_one, want), -1);
+      for (const auto& [name, run] : fast_paths(&OpTable::gated_unit)) {
+        std::vector<float> out = gate;
+        run({activation, out.data(), nullptr, count, out.data()});
+        ASSERT_EQ(first_difference(out, want), -1) << name << " count " << count;
       }
     }
   }
