@@ -55,6 +55,7 @@ struct ByteLevelTables {
   bool whole_words_first = false;
   std::optional<TokenId> bos, eos;
   bool adds_bos = false;
+  bool adds_eos = false;
 };
 
 class ByteLevelTokenizer final : public Tokenizer {
@@ -84,6 +85,7 @@ class ByteLevelTokenizer final : public Tokenizer {
   std::optional<TokenId> bos() const override { return tables_.bos; }
   std::optional<TokenId> eos() const override { return tables_.eos; }
   bool adds_bos() const override { return tables_.adds_bos; }
+  bool adds_eos() const override { return tables_.adds_eos; }
   std::string description() const override {
     if (tables_.patterns == nullptr) return fmt::format("bpe/{}", tables_.rules->name);
     return fmt::format(
@@ -241,8 +243,9 @@ Result<std::unique_ptr<Tokenizer>> create_byte_level(const Vocabulary& vocabular
                              vocabulary.merges.size(), size_t{1} << 24),
                  {}};
   }
-  tables.bos = to_token(vocabulary.bos);
-  tables.eos = to_token(vocabulary.eos);
+  // Encoders call them [CLS] and [SEP].
+  tables.bos = to_token(vocabulary.bos ? vocabulary.bos : vocabulary.cls);
+  tables.eos = to_token(vocabulary.eos ? vocabulary.eos : vocabulary.separator);
   tables.kinds = TRY(TokenKinds::create(vocabulary, tables.eos));
   tables.normalizes_nfc =
       vocabulary.normalizes_nfc.value_or(tables.rules->normal_form == NormalForm::kNfc);
@@ -250,6 +253,7 @@ Result<std::unique_ptr<Tokenizer>> create_byte_level(const Vocabulary& vocabular
   const ByteAlphabet alphabet;
   TRY(fill_tokens(vocabulary, alphabet, tables));
   TRY(fill_merges(vocabulary, alphabet, tables));
+  tables.adds_eos = tables.eos.has_value() && vocabulary.adds_eos.value_or(false);
   tables.adds_bos = tables.bos.has_value() && vocabulary.adds_bos.value_or(tables.rules->adds_bos);
   return std::unique_ptr<Tokenizer>(std::make_unique<ByteLevelTokenizer>(std::move(tables)));
 }

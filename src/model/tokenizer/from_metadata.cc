@@ -59,7 +59,11 @@ Result<Vocabulary> read_vocabulary(const Metadata& metadata) {
   vocabulary.padding = metadata.find_unsigned("tokenizer.ggml.padding_token_id");
   vocabulary.separator = metadata.find_unsigned("tokenizer.ggml.seperator_token_id");
   vocabulary.mask = metadata.find_unsigned("tokenizer.ggml.mask_token_id");
+  vocabulary.cls = metadata.find_unsigned("tokenizer.ggml.cls_token_id");
+  vocabulary.adds_eos = metadata.find_bool("tokenizer.ggml.add_eos_token");
   vocabulary.adds_bos = metadata.find_bool("tokenizer.ggml.add_bos_token");
+  vocabulary.lower_case = metadata.find_bool("tokenizer.ggml.normalizer.lowercase");
+  vocabulary.strips_accents = metadata.find_bool("tokenizer.ggml.normalizer.strip_accents");
   vocabulary.adds_space_prefix = metadata.find_bool("tokenizer.ggml.add_space_prefix");
   vocabulary.removes_extra_spaces = metadata.find_bool("tokenizer.ggml.remove_extra_whitespaces");
   const auto charsmap =

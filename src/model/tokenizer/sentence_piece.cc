@@ -54,6 +54,7 @@ struct SentencePieceTables {
   bool specials_hold_spaces = false;  // a token written out has ▁ in its text
   std::optional<TokenId> bos, eos;
   bool adds_bos = false;
+  bool adds_eos = false;
   bool adds_space_prefix = false;
 };
 
@@ -103,6 +104,7 @@ class SentencePieceTokenizer final : public Tokenizer {
   std::optional<TokenId> bos() const override { return tables_.bos; }
   std::optional<TokenId> eos() const override { return tables_.eos; }
   bool adds_bos() const override { return tables_.adds_bos; }
+  bool adds_eos() const override { return tables_.adds_eos; }
   std::string description() const override { return "spm"; }
 
  private:
@@ -316,6 +318,7 @@ Result<std::unique_ptr<Tokenizer>> create_sentence_piece(const Vocabulary& vocab
   for (const int32_t token : tables.bytes) {
     if (token < 0) return damaged("some bytes have no token and there is no unknown token");
   }
+  tables.adds_eos = tables.eos.has_value() && vocabulary.adds_eos.value_or(false);
   tables.adds_bos = tables.bos.has_value() && vocabulary.adds_bos.value_or(true);
   tables.adds_space_prefix = vocabulary.adds_space_prefix.value_or(llama);
   return std::unique_ptr<Tokenizer>(std::make_unique<SentencePieceTokenizer>(std::move(tables)));

@@ -55,6 +55,8 @@ class Tokenizer {
   virtual std::optional<TokenId> eos() const = 0;
   /// Whether the model wants a BOS in front of every text.
   virtual bool adds_bos() const = 0;
+  /// Whether it wants an EOS behind a whole text (encoders; not for texts that go on).
+  virtual bool adds_eos() const = 0;
   /// For `show` and messages: "bpe/qwen2", "spm".
   virtual std::string description() const = 0;
 };

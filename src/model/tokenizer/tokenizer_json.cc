@@ -386,6 +386,7 @@ class Reader {
       }
     }
     vocabulary_.adds_bos = vocabulary_.bos.has_value();
+    vocabulary_.adds_eos = vocabulary_.eos.has_value();
     return {};
   }
 

@@ -101,6 +101,7 @@ struct UnigramTables {
   TokenId unknown = 0;
   std::optional<TokenId> bos, eos;
   bool adds_bos = false;
+  bool adds_eos = false;
   bool adds_space_prefix = true;
   bool removes_extra_spaces = true;
 };
@@ -145,6 +146,7 @@ class UnigramTokenizer final : public Tokenizer {
   std::optional<TokenId> bos() const override { return tables_.bos; }
   std::optional<TokenId> eos() const override { return tables_.eos; }
   bool adds_bos() const override { return tables_.adds_bos; }
+  bool adds_eos() const override { return tables_.adds_eos; }
   std::string description() const override { return "unigram"; }
 
  private:
@@ -330,6 +332,7 @@ Result<std::unique_ptr<Tokenizer>> create_unigram(const Vocabulary& vocabulary) 
   tables.steps = vocabulary.unigram_steps;
   tables.adds_in_floats = !tables.steps.has_value();
   TRY(fill_pieces(vocabulary, tables));
+  tables.adds_eos = tables.eos.has_value() && vocabulary.adds_eos.value_or(true);
   tables.adds_bos = tables.bos.has_value() && vocabulary.adds_bos.value_or(false);
   tables.adds_space_prefix = vocabulary.adds_space_prefix.value_or(true);
   tables.removes_extra_spaces = vocabulary.removes_extra_spaces.value_or(true);

@@ -95,6 +95,7 @@ Status check_vocabulary(const Vocabulary& vocabulary) {
   TRY(check_special(vocabulary, "padding", vocabulary.padding));
   TRY(check_special(vocabulary, "separator", vocabulary.separator));
   TRY(check_special(vocabulary, "mask", vocabulary.mask));
+  TRY(check_special(vocabulary, "classifier", vocabulary.cls));
   return {};
 }
 

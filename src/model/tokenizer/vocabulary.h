@@ -33,9 +33,13 @@ struct Vocabulary {
   std::vector<double> scores;            // one a token, or none
   std::vector<int64_t> types;            // TokenType, one a token, or none: all normal
   std::vector<std::string_view> merges;  // "left right", in order of rank
-  std::optional<uint64_t> bos, eos, eot, eom, unknown, padding, separator, mask;
+  std::optional<uint64_t> bos, eos, eot, eom, unknown, padding, separator, mask, cls;
   bool assumes_llama_ids = true;  // where bos and eos are not given: as files of kind "llama" do
   std::optional<bool> adds_bos;
+  std::optional<bool> adds_eos;
+  std::optional<bool>
+      lower_case;  // WordPiece: where the file says it, not its pre-tokenizer's name
+  std::optional<bool> strips_accents;  // … likewise
   std::optional<bool> adds_space_prefix;
   std::optional<bool> removes_extra_spaces;
   std::optional<bool> normalizes_nfc;     // where the file says it, not its pre-tokenizer's name

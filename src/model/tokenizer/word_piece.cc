@@ -24,6 +24,7 @@ struct WordPieceTables {
   BertCase letter_case = BertCase::kUncased;
   std::optional<TokenId> bos, eos;
   bool adds_bos = false;
+  bool adds_eos = false;
 };
 
 class WordPieceTokenizer final : public Tokenizer {
@@ -62,6 +63,7 @@ class WordPieceTokenizer final : public Tokenizer {
   std::optional<TokenId> bos() const override { return tables_.bos; }
   std::optional<TokenId> eos() const override { return tables_.eos; }
   bool adds_bos() const override { return tables_.adds_bos; }
+  bool adds_eos() const override { return tables_.adds_eos; }
   std::string description() const override {
     return tables_.letter_case == BertCase::kCased ? "wordpiece/cased" : "wordpiece/uncased";
   }
@@ -120,9 +122,22 @@ std::optional<TokenId> to_token(const std::optional<uint64_t>& id) {
 
 Result<std::unique_ptr<Tokenizer>> create_word_piece(const Vocabulary& vocabulary) {
   WordPieceTables tables;
-  if (vocabulary.pre == "bert-cased") tables.letter_case = BertCase::kCased;
+  const bool lower = vocabulary.lower_case.value_or(vocabulary.pre != "bert-cased");
+  tables.letter_case = lower ? BertCase::kUncased : BertCase::kCased;
+  if (vocabulary.strips_accents.value_or(lower) != lower) {
+    return Error{ErrorCode::kRefused,
+                 "tokenizer: letter case and accents are not treated alike, which is not there yet",
+                 "use another model"};
+  }
   tables.bos = to_token(vocabulary.bos);
+  if (!tables.bos) tables.bos = to_token(vocabulary.cls);
   tables.eos = to_token(vocabulary.eos ? vocabulary.eos : vocabulary.separator);
+  // Older files name neither.
+  for (size_t index = 0; index < vocabulary.tokens.size(); ++index) {
+    const auto token = static_cast<TokenId>(index);
+    if (!tables.bos && vocabulary.tokens[index] == "[CLS]") tables.bos = token;
+    if (!tables.eos && vocabulary.tokens[index] == "[SEP]") tables.eos = token;
+  }
   tables.kinds = TRY(TokenKinds::create(vocabulary, tables.eos));
   size_t text_bytes = 0;
   for (const std::string_view token : vocabulary.tokens) text_bytes += token.size();
@@ -143,6 +158,7 @@ Result<std::unique_ptr<Tokenizer>> create_word_piece(const Vocabulary& vocabular
   }
   if (!unknown) return damaged("a vocabulary of this kind needs an unknown token");
   tables.unknown = *unknown;
+  tables.adds_eos = tables.eos.has_value() && vocabulary.adds_eos.value_or(true);
   tables.adds_bos = tables.bos.has_value() && vocabulary.adds_bos.value_or(true);
   return std::unique_ptr<Tokenizer>(std::make_unique<WordPieceTokenizer>(std::move(tables)));
 }
