@@ -24,10 +24,17 @@ struct PassColumn {
   /// Tree nodes: index of the parent among this sequence's columns of the pass, -1 for the
   /// sequence's end.
   int32_t parent = kParentPrevious;
-  bool wants_logits = false;
+  bool wants_logits = false;  // or states, where those are the pass's output
+  uint8_t segment = 0;        // of a pair of texts: the first or the second
   /// What is added to the weights, in this order; the same for all columns of a sequence. The list
   /// outlives the pass.
   std::span<const AppliedAdapter> adapters = {};
+};
+
+/// What a pass gives for the columns that want it.
+enum class PassOutput : uint8_t {
+  kLogits,
+  kStates  ///< What stands before the output matrix, for those who pool it.
 };
 
 /// What the scheduler's step returns for the executor.
@@ -41,10 +48,11 @@ struct PassFault {
   std::string where;  // layer and tensor
 };
 
-/// What a pass made. Logits are [columns that want them, vocabulary], in column order, and live
-/// until the next pass.
+/// What a pass made. Logits are [columns that want them, vocabulary], states [the same, width], in
+/// column order, and live until the next pass.
 struct PassResult {
   std::span<const float> logits;
+  std::span<const float> states;
   std::vector<PassFault> faults;
 };
 

@@ -17,7 +17,7 @@
 namespace freehold::model {
 namespace {
 
-using Value = std::variant<uint32_t, float, std::string, std::vector<uint8_t>>;
+using Value = std::variant<uint32_t, bool, float, std::string, std::vector<uint8_t>>;
 using Keys = std::map<std::string, Value>;
 
 /// The keys without which an architecture's files are not read, of a four-layer model.
@@ -26,9 +26,14 @@ Keys needed_keys(const std::string& name) {
                {"embedding_length", 64u},    {"feed_forward_length", 96u},
                {"attention.head_count", 4u}, {"attention.head_count_kv", 2u},
                {"rope.freq_base", 10000.0f}};
+  const bool is_encoder = name.ends_with("bert") || name == "mpnet";
+  if (is_encoder) keys["attention.causal"] = false;
   const bool centred = name == "cohere2" || name == "command-r";
-  keys[centred ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon"] = 1e-5f;
+  keys[centred || is_encoder ? "attention.layer_norm_epsilon"
+                             : "attention.layer_norm_rms_epsilon"] = 1e-5f;
   if (name == "gemma3" || name == "cohere2") keys["attention.sliding_window"] = 16u;
+  if (name == "modern-bert") keys["attention.sliding_window"] = 16u;
+  if (name == "mpnet") keys["attention.relative_buckets_count"] = 8u;
   if (name == "gemma4") {
     keys["attention.sliding_window"] = 16u;
     keys["attention.sliding_window_pattern"] = std::vector<uint8_t>{1, 0, 1, 0};
@@ -52,6 +57,7 @@ GgufModel model_with(const std::string& name, const Keys& keys,
   for (const auto& [suffix, value] : keys) {
     const std::string key = name + "." + suffix;
     if (const auto* number = std::get_if<uint32_t>(&value)) bytes.u32(key, *number);
+    if (const auto* flag = std::get_if<bool>(&value)) bytes.boolean(key, *flag);
     if (const auto* number = std::get_if<float>(&value)) bytes.f32(key, *number);
     if (const auto* text = std::get_if<std::string>(&value)) bytes.text(key, *text);
     if (const auto* list = std::get_if<std::vector<uint8_t>>(&value)) bytes.array(key, 7, *list);
@@ -106,6 +112,7 @@ TEST(Architectures, EveryKeyThatIsNeededIsMissedByName) {
                                key == "embedding_length_per_layer_input" ||
                                (key == "attention.head_count_kv" && name != "gemma4");
       if (has_default) continue;
+      if (key == "attention.causal") continue;  // an encoder without it is refused, below
       Keys keys = needed_keys(name);
       keys.erase(key);
       const auto read = architecture->read(model_with(name, keys));
@@ -153,6 +160,11 @@ TEST(Architectures, WhatIsImpossibleOrNotThereYetIsRefusedByName) {
       {"gemma4", "attention.key_length_swa", 7u, ErrorCode::kDamaged, "key_length_swa"},
       {"gemma4", "feed_forward_length", three, ErrorCode::kDamaged, "feed_forward_length"},
       {"gemma4", "expert_count", 8u, ErrorCode::kRefused, "expert_count"},
+      {"bert", "attention.causal", true, ErrorCode::kRefused, "causal"},
+      {"bert", "pooling_type", 9u, ErrorCode::kDamaged, "pooling_type"},
+      {"mpnet", "attention.relative_buckets_count", 6u, ErrorCode::kDamaged, "relative_buckets"},
+      {"modern-bert", "hidden_activation", std::string("swish9"), ErrorCode::kRefused, "swish9"},
+      {"modern-bert", "attention.sliding_window_pattern", 0u, ErrorCode::kDamaged, "pattern"},
       {"qwen3moe", "expert_used_count", 9u, ErrorCode::kDamaged, "expert_used_count"},
   };
   for (const Refusal& refusal : refusals) {

@@ -24,6 +24,8 @@ enum class WeightRole {
   kExperts,    ///< One matrix an expert, one after the other; a column uses a few of them.
   kVector,     ///< One row: norm weights and biases; always resident, decoded to f32.
   kEmbedding,  ///< Looked up by row.
+  kTable,      ///< A few rows, always resident, decoded to f32: positions, segments, distances.
+  kHead,       ///< The same for a classifier, which no layer function uses (ClassifierHead).
   kConstant    ///< Used once when the model is loaded (RoPE factors).
 };
 

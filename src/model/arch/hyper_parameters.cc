@@ -267,6 +267,11 @@ HyperParameters read_common(HyperParameterReader& reader, const CommonKeys& keys
                             out.vocabulary));
   }
   out.tied_output = !reader.has_tensor("output.weight");
+  if (reader.has("pooling_type")) {
+    out.pooling = static_cast<Pooling>(
+        reader.integer("pooling_type", 0, static_cast<uint32_t>(Pooling::kRank)));
+  }
+  read_classifier_head(reader, out);
   out.rope.push_back(read_rope(reader, out.key_dim, out.context_trained));
   out.layer_kinds.assign(out.layers, LayerKind{});
   return out;
@@ -292,6 +297,26 @@ void read_windows(HyperParameterReader& reader, HyperParameters& parameters, uin
   for (uint32_t layer = 0; layer < parameters.layers; ++layer) {
     const bool global = n != 0 && layer % n == n - 1;
     parameters.layer_kinds[layer].window = global ? 0 : window;
+  }
+}
+
+void read_classifier_head(HyperParameterReader& reader, HyperParameters& parameters) {
+  ClassifierHead& head = parameters.head;
+  head.dense = reader.has_tensor("cls.weight");
+  head.dense_bias = reader.has_tensor("cls.bias");
+  head.norm = reader.has_tensor("cls.norm.weight");
+  head.output_bias = reader.has_tensor("cls.output.bias");
+  const TensorInfo* const output = reader.file().find("cls.output.weight");
+  if (output != nullptr) {
+    head.outputs = static_cast<uint32_t>(
+        std::min<uint64_t>(output->rows(), HyperParameterLimits::kClassesMax + 1));
+    reader.require(output->rows() <= HyperParameterLimits::kClassesMax,
+                   "cls.output.weight has more than 4096 rows");
+  }
+  // What the field's rerankers on language models do: the last column's "yes" against its "no".
+  if (parameters.causal && head.outputs == 2) {
+    head.softmax = true;
+    head.pooling = Pooling::kLast;
   }
 }
 

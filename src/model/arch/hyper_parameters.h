@@ -20,7 +20,8 @@ namespace freehold::model {
 /// What one layer does differently from its neighbours.
 struct LayerKind {
   uint32_t window =
-      0;  ///< Sliding window in positions, the column itself included; 0: sees everything.
+      0;  ///< Sliding window in positions, the column itself included; where attention is not
+          ///< causal: the positions seen on either side. 0: sees everything.
   uint32_t rope_set = 0;          ///< Index into HyperParameters::rope.
   bool rope = true;               ///< Whether q and k are turned at all.
   uint32_t head_dim = 0;          ///< Of queries, keys and values; 0: the model's.
@@ -29,6 +30,31 @@ struct LayerKind {
   bool value_is_key = false;      ///< Values are the keys' projection, before their norm and RoPE.
   std::optional<uint32_t> kv_of;  ///< The earlier layer whose keys and values it reads; none: its
                                   ///< own. Such layers are the model's last.
+};
+
+/// How the states of a text's columns become what is asked of an encoder. Numbers as in the files'
+/// pooling_type.
+enum class Pooling : uint8_t {
+  kNone = 0,   ///< Every column's state.
+  kMean = 1,   ///< The mean of all.
+  kFirst = 2,  ///< That of the first column ([CLS]).
+  kLast = 3,   ///< That of the last column.
+  kRank = 4    ///< What the classifier head says of one of these.
+};
+
+/// What a reranker or classifier computes from one pooled state: a layer with an activation, a norm
+/// and a layer, each where the file has it.
+struct ClassifierHead {
+  bool dense = false;  // cls.weight, [width, width]
+  bool dense_bias = false;
+  ops::GateActivation activation = ops::GateActivation::kTanh;
+  bool norm = false;     // cls.norm.weight, LayerNorm
+  uint32_t outputs = 0;  // rows of cls.output.weight; 0: there is none
+  bool output_bias = false;
+  bool softmax = false;  // over the outputs
+  Pooling pooling = Pooling::kFirst;
+
+  bool exists() const { return dense || outputs > 0; }
 };
 
 struct HyperParameters {
@@ -74,6 +100,14 @@ struct HyperParameters {
   bool tied_output = false;      // the embedding is also the output matrix
   uint32_t per_layer_width = 0;  // of each layer's own input by token; 0: none
   bool layer_scale = false;      // the residual stream is multiplied by a number behind each layer
+  bool causal = true;            // a column sees those before it; otherwise its whole sequence
+  bool learned_positions = false;  // position_embd.weight: one row per position
+  uint32_t segments = 0;           // rows of token_types.weight
+  uint32_t relative_buckets = 0;   // rows of attn_rel_b.weight: biases by distance; 0: none
+  bool mlp_bias = false;           // an encoder's MLP is up and down with biases, without a gate
+  bool norm_bias = false;          // norms outside the layers have biases
+  std::optional<Pooling> pooling;  // what the file asks for
+  ClassifierHead head;
 
   // What a layer has where its kind does not say otherwise.
   uint32_t kv_heads_of(uint32_t layer) const {
@@ -109,6 +143,7 @@ struct HyperParameterLimits {
   static constexpr uint32_t kVocabularyMax = 1u << 21;
   static constexpr uint32_t kContextMax = 1u << 24;
   static constexpr uint32_t kExpertsMax = 4096;
+  static constexpr uint32_t kClassesMax = 4096;
   static constexpr uint32_t kExpertsUsedMax = 64;
 };
 
@@ -172,6 +207,9 @@ HyperParameters read_common(HyperParameterReader& reader, const CommonKeys& keys
 /// 1, …), n being that key's number or else `pattern`; 0: none.
 void read_windows(HyperParameterReader& reader, HyperParameters& parameters, uint32_t window,
                   uint32_t pattern);
+
+/// Classifier tensors and their keys, where the file has such.
+void read_classifier_head(HyperParameterReader& reader, HyperParameters& parameters);
 
 /// For architectures with one RoPE set: refuses a rope.freq_base_swa unlike rope.freq_base.
 void refuse_second_rope_base(HyperParameterReader& reader, const HyperParameters& parameters);

@@ -25,8 +25,15 @@ using WeightName = std::string_view;
 struct NormSpec {
   WeightName weight;
   float eps = 0;
-  bool centred = false;  // LayerNorm without a bias in place of RMSNorm
+  bool centred = false;  // LayerNorm in place of RMSNorm
   uint32_t parts = 1;    // of a row, each normed alone by the same weights
+  WeightName bias{};     // of a LayerNorm that has one
+};
+
+/// Which row of a table a column adds to the residual stream.
+enum class RowOf {
+  kPosition,  ///< That of its place in the sequence.
+  kSegment    ///< That of its segment (first or second text of a pair).
 };
 
 /// A factor on queries that grows with their position: 1 + scale * ln(1 + floor(position /
@@ -59,7 +66,16 @@ struct Qkv {
 struct AttentionSpec {
   float scale = 1;
   float soft_cap = 0;
-  uint32_t window = 0;  // 0: everything before and including the column
+  uint32_t window = 0;  // LayerKind::window
+  bool causal = true;   // false: everything before and behind the column
+  /// A table outside the layers, [buckets of distance, heads], added to the scores; empty: none.
+  WeightName relative_bias{};
+};
+
+/// down(act(up x + up_bias)) + down_bias
+struct MlpSpec {
+  WeightName up, up_bias, down, down_bias;
+  ops::GateActivation activation = ops::GateActivation::kGeluErf;
 };
 
 /// down(act(gate x) * (up x))
@@ -92,6 +108,8 @@ class LayerContext {
   virtual Activation residual() = 0;
   /// Residual stream = rows of `table` at the columns' tokens, times `scale`.
   virtual void embed(WeightName table, float scale) = 0;
+  /// Residual stream = residual stream + a row of `table` for each column.
+  virtual void add_rows(WeightName table, RowOf row) = 0;
   virtual Activation norm(Activation x, const NormSpec& spec) = 0;
   virtual Qkv qkv(Activation x, const QkvSpec& spec) = 0;
   /// Appends the columns' keys and values to this layer's cache and attends over it; without keys
@@ -99,6 +117,7 @@ class LayerContext {
   virtual Activation attention(const Qkv& qkv, const AttentionSpec& spec) = 0;
   virtual Activation linear(Activation x, WeightName weight, WeightName bias = {}) = 0;
   virtual Activation gated_mlp(Activation x, const GatedMlpSpec& spec) = 0;
+  virtual Activation mlp(Activation x, const MlpSpec& spec) = 0;
   virtual Activation experts(Activation x, const ExpertsSpec& spec) = 0;
   /// Rows of `table` at the columns' tokens, times `scale`.
   virtual Activation lookup(WeightName table, float scale) = 0;
@@ -115,8 +134,12 @@ class LayerContext {
   virtual Activation kept(uint32_t first, uint32_t width) = 0;
   /// Residual stream = residual stream + scale * x; x is scaled in place.
   virtual void add_to_residual(Activation x, float scale = 1) = 0;
-  /// Logits of the columns that want them.
+  /// Residual stream = x.
+  virtual void replace_residual(Activation x) = 0;
+  /// Logits of the columns that want them; of an encoder's pass, x itself.
   virtual void logits(Activation x, const LogitsSpec& spec) = 0;
+  /// The last states of a model that has no logits.
+  virtual void states(Activation x) = 0;
 };
 
 }  // namespace freehold::model

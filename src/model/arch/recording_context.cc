@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace freehold::model {
 
@@ -73,9 +74,18 @@ void RecordingContext::embed(WeightName table, float) {
   }
 }
 
+void RecordingContext::use_table(WeightName name, uint64_t width) {
+  const int32_t layer = std::exchange(layer_, WeightSpec::kNoLayer);
+  use_vector(name, width);
+  layer_ = layer;
+}
+
+void RecordingContext::add_rows(WeightName table, RowOf) { use_table(table, parameters_.width); }
+
 Activation RecordingContext::norm(Activation x, const NormSpec& spec) {
   if (x.width % spec.parts != 0) note(fmt::format("'{}' does not divide its input", spec.weight));
   use_vector(spec.weight, x.width / spec.parts);
+  use_vector(spec.bias, x.width / spec.parts);
   return make(x.width);
 }
 
@@ -113,8 +123,9 @@ Qkv RecordingContext::qkv(Activation x, const QkvSpec& spec) {
   return {make(query_rows), make(key_rows), make(value_rows)};
 }
 
-Activation RecordingContext::attention(const Qkv& qkv, const AttentionSpec&) {
+Activation RecordingContext::attention(const Qkv& qkv, const AttentionSpec& spec) {
   const HyperParameters& p = parameters_;
+  use_table(spec.relative_bias, p.heads);
   const auto layer = static_cast<uint32_t>(layer_);
   const uint32_t source = p.cache_layer(layer);
   const uint32_t kv_heads = p.kv_heads_of(source);
@@ -151,6 +162,15 @@ Activation RecordingContext::gated_mlp(Activation x, const GatedMlpSpec& spec) {
   const Activation middle = make(gate_rows);
   make(up_rows);
   return make(use_matrix(spec.down, middle));
+}
+
+Activation RecordingContext::mlp(Activation x, const MlpSpec& spec) {
+  const uint64_t rows = use_matrix(spec.up, x);
+  use_vector(spec.up_bias, rows);
+  const Activation middle = make(rows);
+  const uint64_t down_rows = use_matrix(spec.down, middle);
+  use_vector(spec.down_bias, down_rows);
+  return make(down_rows);
 }
 
 Activation RecordingContext::experts(Activation x, const ExpertsSpec& spec) {
@@ -205,6 +225,14 @@ void RecordingContext::add_to_residual(Activation x, float) {
   if (x.width != parameters_.width) note("what is added to the residual stream is not its width");
 }
 
+void RecordingContext::replace_residual(Activation x) {
+  if (x.width != parameters_.width) note("what replaces the residual stream is not its width");
+}
+
+void RecordingContext::states(Activation x) {
+  if (x.width != parameters_.width) note("states are not as wide as the model");
+}
+
 void RecordingContext::logits(Activation x, const LogitsSpec& spec) {
   if (use_matrix(spec.weight, x) != parameters_.vocabulary) note("logits are not one per token");
 }
@@ -223,7 +251,8 @@ Result<DryRun> dry_run(const Architecture& architecture, const HyperParameters& 
   std::string problem = context.problem();
   std::vector<std::string> listed;
   for (const WeightSpec& spec : specs) {
-    if (spec.role != WeightRole::kConstant) listed.push_back(spec.name);
+    if (spec.role == WeightRole::kConstant || spec.role == WeightRole::kHead) continue;
+    listed.push_back(spec.name);
   }
   if (problem.empty() && listed != context.used()) {
     const auto [left, right] =

@@ -23,11 +23,13 @@ class RecordingContext final : public LayerContext {
 
   Activation residual() override { return {0, parameters_.width}; }
   void embed(WeightName table, float scale) override;
+  void add_rows(WeightName table, RowOf row) override;
   Activation norm(Activation x, const NormSpec& spec) override;
   Qkv qkv(Activation x, const QkvSpec& spec) override;
   Activation attention(const Qkv& qkv, const AttentionSpec& spec) override;
   Activation linear(Activation x, WeightName weight, WeightName bias) override;
   Activation gated_mlp(Activation x, const GatedMlpSpec& spec) override;
+  Activation mlp(Activation x, const MlpSpec& spec) override;
   Activation experts(Activation x, const ExpertsSpec& spec) override;
   Activation lookup(WeightName table, float scale) override;
   Activation gated(Activation gate, Activation up, ops::GateActivation activation) override;
@@ -37,7 +39,9 @@ class RecordingContext final : public LayerContext {
   void keep(Activation x) override;
   Activation kept(uint32_t first, uint32_t width) override;
   void add_to_residual(Activation x, float scale) override;
+  void replace_residual(Activation x) override;
   void logits(Activation x, const LogitsSpec& spec) override;
+  void states(Activation x) override;
 
   /// Weights in the order they were first asked for.
   const std::vector<std::string>& used() const { return used_; }
@@ -58,6 +62,8 @@ class RecordingContext final : public LayerContext {
   /// Rows of a matrix whose width must be x's.
   uint64_t use_matrix(WeightName name, Activation x);
   void use_vector(WeightName name, uint64_t width);
+  /// A table outside the layers of `width` columns.
+  void use_table(WeightName name, uint64_t width);
   const WeightSpec* use(WeightName name);
   void note(std::string problem);
 

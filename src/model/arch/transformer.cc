@@ -42,6 +42,10 @@ void add_attention_weights(std::vector<WeightSpec>& specs, const HyperParameters
     const uint32_t key_norm = p.whole_norms ? key_rows : key_dim;
     if (own_keys) add_layer_vector(specs, layer, "attn_k_norm.weight", key_norm);
   }
+  if (p.relative_buckets > 0 && layer == 0) {  // one table for all layers, first used here
+    specs.push_back({"attn_rel_b.weight", p.relative_buckets, p.heads, WeightRole::kTable,
+                     WeightSpec::kNoLayer});
+  }
   add_layer_matrix(specs, layer, "attn_output.weight", p.width, p.heads * p.value_dim_of(layer));
   if (p.output_bias) add_layer_vector(specs, layer, "attn_output.bias", p.width);
 }
@@ -80,6 +84,19 @@ void add_output(std::vector<WeightSpec>& specs, const HyperParameters& parameter
     specs.push_back({"output.weight", parameters.vocabulary, parameters.width, WeightRole::kMatrix,
                      WeightSpec::kNoLayer});
   }
+  add_classifier_head(specs, parameters);
+}
+
+void add_classifier_head(std::vector<WeightSpec>& specs, const HyperParameters& parameters) {
+  const ClassifierHead& head = parameters.head;
+  const auto add = [&](const char* name, bool present, uint64_t rows, uint64_t width) {
+    if (present) specs.push_back({name, rows, width, WeightRole::kHead, WeightSpec::kNoLayer});
+  };
+  add("cls.weight", head.dense, parameters.width, parameters.width);
+  add("cls.bias", head.dense_bias, 1, parameters.width);
+  add("cls.norm.weight", head.norm, 1, parameters.width);
+  add("cls.output.weight", head.outputs > 0, head.outputs, parameters.width);
+  add("cls.output.bias", head.output_bias, 1, head.outputs);
 }
 
 void add_rope_factors(std::vector<WeightSpec>& specs, const HyperParameters& parameters) {
@@ -143,7 +160,12 @@ Activation attention_block(LayerContext& context, const HyperParameters& paramet
   spec.temperature = {parameters.temperature_scale, parameters.temperature_length};
   const Qkv qkv = context.qkv(normed, spec);
   const Activation mixed = context.attention(
-      qkv, {parameters.attention_scale, parameters.attention_soft_cap, kind.window});
+      qkv, {.scale = parameters.attention_scale,
+            .soft_cap = parameters.attention_soft_cap,
+            .window = kind.window,
+            .causal = parameters.causal,
+            .relative_bias =
+                parameters.relative_buckets > 0 ? WeightName("attn_rel_b.weight") : WeightName()});
   return context.linear(mixed, "attn_output.weight",
                         parameters.output_bias ? WeightName("attn_output.bias") : WeightName());
 }

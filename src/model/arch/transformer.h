@@ -26,8 +26,12 @@ void add_layer_vector(std::vector<WeightSpec>& specs, uint32_t layer, std::strin
                       uint32_t width);
 /// Appends token_embd.weight; first in every list.
 void add_embedding(std::vector<WeightSpec>& specs, const HyperParameters& parameters);
-/// Appends output_norm.weight and, where it is not tied, output.weight; last in every list.
+/// Appends output_norm.weight, output.weight where it is not tied, and the classifier head; last in
+/// every list.
 void add_output(std::vector<WeightSpec>& specs, const HyperParameters& parameters);
+
+/// Appends the classifier's tensors, where the file has such.
+void add_classifier_head(std::vector<WeightSpec>& specs, const HyperParameters& parameters);
 
 /// Appends the tensor of per-pair RoPE factors, where the file has one.
 void add_rope_factors(std::vector<WeightSpec>& specs, const HyperParameters& parameters);

@@ -23,6 +23,7 @@ Result<std::unique_ptr<Engine>> Engine::create(Options options) {
   if (options.context == 0) options.context = options.cache_positions;
   auto engine = std::make_unique<Engine>(options);
   const Model& model = options.model;
+  TRY(model.require_logits());
   CacheSpec spec = cache_spec(model.parameters(), options.cache_type, options.cache_positions,
                               options.requests_max + 1);
   spec.model_id = options.model_id;

@@ -31,6 +31,7 @@ Status check_tokens(std::span<const TokenId> tokens, size_t vocabulary) {
 
 Result<std::unique_ptr<Evaluator>> Evaluator::create(Options options) {
   const Model& model = options.model;
+  TRY(model.require_logits());
   if (options.slice == 0) {
     options.slice = default_slice(model.parameters().vocabulary, options.context);
   }

@@ -52,6 +52,13 @@ Result<std::unique_ptr<Model>> Model::load(std::unique_ptr<model::GgufModel> fil
   return loaded;
 }
 
+Status Model::require_logits() const {
+  if (parameters_.causal) return {};
+  return Error{ErrorCode::kRefused,
+               fmt::format("the model is an encoder ({}) and writes no text", architecture_->name),
+               "use it with 'freehold embed' or 'freehold rerank'"};
+}
+
 WeightLayout Model::layout(uint64_t panel_bytes_max) const {
   return WeightLayout::create(*file_, specs_, parameters_.tied_output, panel_bytes_max);
 }

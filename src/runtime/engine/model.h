@@ -45,6 +45,8 @@ class Model {
   Status load_weights(const WeightLayout& layout, Options options);
 
   Result<std::string> identity() const { return file_identity(*file_); }
+  /// kRefused for an encoder, by name: it has no logits to choose tokens by.
+  Status require_logits() const;
 
   const model::GgufModel& file() const { return *file_; }
   const model::Architecture& architecture() const { return *architecture_; }

@@ -50,7 +50,10 @@ size_t ActivationMemory::place(std::byte* base, const model::HyperParameters& pa
   // The most matrices of one input are q, k and v.
   low_rank_floats = 3 * columns * activation_stride(shape.adapter_rank_max);
   low_rank = carver.take<float>(low_rank_floats);
-  logits = carver.take<float>(shape.logits_max * parameters.vocabulary);
+  const bool has_logits = shape.output == PassOutput::kLogits;
+  logits = carver.take<float>(has_logits ? shape.logits_max * parameters.vocabulary : 0);
+  const size_t distances = parameters.relative_buckets > 0 ? 2 * columns - 1 : 0;
+  relative_bias = carver.take<float>(parameters.heads * distances);
   cosine.clear();
   sine.clear();
   for (const ops::RopeScaling& rope : parameters.rope) {

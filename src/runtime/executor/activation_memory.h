@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "model/arch/hyper_parameters.h"
+#include "runtime/pass.h"
 
 namespace freehold::runtime {
 
@@ -22,6 +23,7 @@ inline size_t activation_stride(size_t width) {
 struct ActivationShape {
   size_t columns_max = 1;
   size_t logits_max = 1;
+  PassOutput output = PassOutput::kLogits;
   size_t workers = 1;
   size_t width_max = 0;  // longest row of any matrix
   size_t values_max = 0;
@@ -52,6 +54,7 @@ struct ActivationMemory {
   float* logits = nullptr;
   std::vector<float*> cosine, sine;  // per rope set: [columns, rotary_dim / 2]
   std::vector<float*> scratch;       // per worker
+  float* relative_bias = nullptr;    // [heads, 2 * columns_max - 1], by key minus query
 
   /// Cuts the block at `base`; returns its length. A null base only counts.
   size_t place(std::byte* base, const model::HyperParameters& parameters,

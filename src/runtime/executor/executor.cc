@@ -87,6 +87,7 @@ Status Executor::allocate() {
       TRY(full_shape(options_.architecture, p,
                      {.columns_max = options_.columns_max,
                       .logits_max = options_.logits_max,
+                      .output = options_.output,
                       .workers = options_.pool.size(),
                       .width_max = static_cast<size_t>(options_.weights.width_max()),
                       .adapter_rank_max = options_.adapter_rank_max}));
@@ -134,7 +135,14 @@ Result<PassResult> Executor::run(const PassSpec& spec, Cache& cache) {
   }
   end_append();
   if (failure_) return *std::move(failure_);
-  return PassResult{{at_.logits, logits_rows_ * p.vocabulary}, std::move(faults_)};
+  PassResult result;
+  if (options_.output == PassOutput::kStates) {
+    result.states = {at_.gathered.data, logits_rows_ * p.width};
+  } else {
+    result.logits = {at_.logits, logits_rows_ * p.vocabulary};
+  }
+  result.faults = std::move(faults_);
+  return result;
 }
 
 Status Executor::start_pass(const PassSpec& spec, Cache& cache) {
@@ -152,7 +160,8 @@ Status Executor::start_pass(const PassSpec& spec, Cache& cache) {
   failure_.reset();
   TRY(begin_append());
   if (PanelRing* const ring = options_.weights.ring(); ring != nullptr) {
-    TRY(begin_reading(ring->begin_pass(!logits_columns_.empty())));
+    const bool reads_output = options_.output == PassOutput::kLogits && !logits_columns_.empty();
+    TRY(begin_reading(ring->begin_pass(reads_output)));
   }
   if (ExpertCache* const experts = options_.weights.experts(); experts != nullptr) {
     const Status begun = begin_reading(experts->begin_pass());
@@ -237,12 +246,27 @@ void Executor::look_up(model::WeightName table, size_t index, std::span<float> r
                     .out = row.data()});
 }
 
+void Executor::add_rows(model::WeightName table, model::RowOf row) {
+  const auto rows = options_.weights.vector(model::WeightSpec::kNoLayer, table);
+  const size_t width = options_.parameters.width;
+  each_column(columns_, width, [&](size_t i, size_t) {
+    const size_t index = row == model::RowOf::kPosition ? positions_[i] : spec_->columns[i].segment;
+    ops_.elementwise({.kind = ops::ElementwiseKind::kAdd,
+                      .x = column(at_.residual, i),
+                      .y = rows.data() + index * width,
+                      .count = width,
+                      .out = column(at_.residual, i)});
+  });
+}
+
 model::Activation Executor::norm(model::Activation x, const model::NormSpec& spec) {
   const Place in = place(x);
   const model::Activation y = make(in.width);
   const Place out = place(y);
   const auto weight = options_.weights.vector(layer_, spec.weight);
   const size_t width = in.width / spec.parts;
+  const float* const bias =
+      spec.bias.empty() ? nullptr : options_.weights.vector(layer_, spec.bias).data();
   each_column(columns_, in.width, [&](size_t i, size_t) {
     bool finite = true;
     if (spec.centred) {
@@ -250,6 +274,7 @@ model::Activation Executor::norm(model::Activation x, const model::NormSpec& spe
       ops_.layer_norm({.x = column(in, i),
                        .x_stride = width,
                        .weight = weight.data(),
+                       .bias = bias,
                        .eps = spec.eps,
                        .rows = spec.parts,
                        .width = width,
@@ -619,6 +644,25 @@ model::Activation Executor::kept(uint32_t first, uint32_t width) {
   return part(at_.kept, first, width);
 }
 
+void Executor::activate(const Place& x, ops::GateActivation activation) {
+  each_column(columns_, x.width * 4, [&](size_t i, size_t) {
+    ops_.gated_unit({activation, column(x, i), nullptr, x.width, column(x, i)});
+  });
+}
+
+model::Activation Executor::mlp(model::Activation x, const model::MlpSpec& spec) {
+  const model::Activation middle = linear(x, spec.up, spec.up_bias);
+  activate(place(middle), spec.activation);
+  return linear(middle, spec.down, spec.down_bias);
+}
+
+void Executor::replace_residual(model::Activation x) {
+  const Place in = place(x);
+  each_column(columns_, in.width, [&](size_t i, size_t) {
+    std::copy_n(column(in, i), in.width, column(at_.residual, i));
+  });
+}
+
 void Executor::add_to_residual(model::Activation x, float scale) {
   const Place in = place(x);
   each_column(columns_, in.width, [&](size_t i, size_t) {
@@ -637,7 +681,21 @@ void Executor::add_to_residual(model::Activation x, float scale) {
   });
 }
 
+void Executor::states(model::Activation x) {
+  CHECK(options_.output == PassOutput::kStates);  // a model without logits is not asked for any
+  const Place in = place(x);
+  const size_t rows = logits_columns_.size();
+  for (size_t i = 0; i < rows; ++i) {
+    float* const out = at_.gathered.data + i * in.width;
+    std::copy_n(column(in, logits_columns_[i]), in.width, out);
+    if (!quant::all_finite(out, in.width)) fresh_faults_[i] = 1;
+  }
+  collect_faults(rows, "states");
+  logits_rows_ = rows;
+}
+
 void Executor::logits(model::Activation x, const model::LogitsSpec& spec) {
+  if (options_.output == PassOutput::kStates) return states(x);
   const Place in = place(x);
   const size_t rows = logits_columns_.size();
   for (size_t i = 0; i < rows; ++i) {

@@ -44,6 +44,7 @@ class Executor final : public model::LayerContext {
     /// factors, where it has them.
     uint64_t context = 0;
     uint64_t adapter_rank_max = 0;  // of the adapters that columns may ask for; 0: none
+    PassOutput output = PassOutput::kLogits;
   };
 
   /// kRefused where the activation memory cannot be had.
@@ -74,12 +75,14 @@ class Executor final : public model::LayerContext {
   // LayerContext.
   model::Activation residual() override { return {0, options_.parameters.width}; }
   void embed(model::WeightName table, float scale) override;
+  void add_rows(model::WeightName table, model::RowOf row) override;
   model::Activation norm(model::Activation x, const model::NormSpec& spec) override;
   model::Qkv qkv(model::Activation x, const model::QkvSpec& spec) override;
   model::Activation attention(const model::Qkv& qkv, const model::AttentionSpec& spec) override;
   model::Activation linear(model::Activation x, model::WeightName weight,
                            model::WeightName bias) override;
   model::Activation gated_mlp(model::Activation x, const model::GatedMlpSpec& spec) override;
+  model::Activation mlp(model::Activation x, const model::MlpSpec& spec) override;
   model::Activation experts(model::Activation x, const model::ExpertsSpec& spec) override;
   model::Activation lookup(model::WeightName table, float scale) override;
   model::Activation gated(model::Activation gate, model::Activation up,
@@ -90,7 +93,9 @@ class Executor final : public model::LayerContext {
   void keep(model::Activation x) override;
   model::Activation kept(uint32_t first, uint32_t width) override;
   void add_to_residual(model::Activation x, float scale) override;
+  void replace_residual(model::Activation x) override;
   void logits(model::Activation x, const model::LogitsSpec& spec) override;
+  void states(model::Activation x) override;
 
   using Place = ActivationPlace;
   /// A matrix times an activation, to be computed beside others of the same input.
@@ -144,6 +149,11 @@ class Executor final : public model::LayerContext {
     size_t columns = 0;
     size_t first_task = 0;
   };
+  /// Indices in the sequence of the keys that a column sees.
+  struct KeyRange {
+    uint32_t begin = 0;
+    uint32_t end = 0;
+  };
   /// One input of matrices, prepared as each group size wants it.
   struct Prepared {
     bool ready = false;
@@ -193,6 +203,8 @@ class Executor final : public model::LayerContext {
   struct ProductJob;
   /// One task of a product, then `next` is asked for.
   void compute(const ProductJob& job, size_t task, std::span<const std::byte> next);
+  /// act(x) in place.
+  void activate(const Place& x, ops::GateActivation activation);
   void add_bias(const Place& y, size_t columns, model::WeightName bias);
   void head_norm(const Place& x, uint32_t heads, model::WeightName weight, float eps);
   /// RMSNorm of every head; a null `weight` is none. A fault is `where`'s.
@@ -218,6 +230,11 @@ class Executor final : public model::LayerContext {
   /// All of them, those in the cache as they become ready.
   void run_experts(const Place& x, const model::ExpertsSpec& spec, const ExpertPlaces& places);
   void write_cache(const model::Qkv& qkv);
+  /// The cache's layer for the one under way.
+  uint32_t cache_layer() const;
+  /// Turns a table of buckets into one bias for each head and distance.
+  void spread_relative_bias(std::span<const float> table);
+  KeyRange keys_of(size_t column, const Run& run, const model::AttentionSpec& spec) const;
   void attend_block(const AttentionBlock& block, size_t worker, const Place& query,
                     const Place& out, const model::AttentionSpec& spec);
   void plan_attention(uint32_t kv_heads);
@@ -278,6 +295,7 @@ class Executor final : public model::LayerContext {
   std::vector<AdapterRun> adapter_logits_runs_;  // the same over the rows of logits
   size_t adapters_most_ = 0;                     // of one column
   std::vector<AdapterJob> adapter_jobs_;
+  bool relative_bias_ready_ = false;
 
   std::vector<AttentionBlock> blocks_;
   uint32_t planned_kv_heads_ = 0;  // whose blocks they are; 0: none yet

@@ -49,9 +49,10 @@ uint64_t checksum_bytes(const Model& model) {
 uint64_t vector_bytes(const Model& model) {
   uint64_t bytes = 0;
   for (const model::WeightSpec& spec : model.specs()) {
-    if (spec.role == model::WeightRole::kVector || spec.role == model::WeightRole::kConstant) {
-      bytes += spec.rows * spec.width * sizeof(float);
-    }
+    const bool decoded = spec.role != model::WeightRole::kMatrix &&
+                         spec.role != model::WeightRole::kExperts &&
+                         spec.role != model::WeightRole::kEmbedding;
+    if (decoded) bytes += spec.rows * spec.width * sizeof(float);
   }
   return bytes;
 }
@@ -88,6 +89,7 @@ Status add_activations(const Model& model, const Workload& workload, size_t colu
       TRY(Executor::memory_bytes(model.architecture(), model.parameters(),
                                  {.columns_max = plan.columns_max,
                                   .logits_max = plan.logits_max,
+                                  .output = workload.output,
                                   .workers = workload.threads,
                                   .width_max = static_cast<size_t>(plan.layout.width_max()),
                                   .adapter_rank_max = workload.adapter_rank_max}));

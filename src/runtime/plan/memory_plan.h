@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "ops/attention/kv_layout.h"
 #include "runtime/engine/model.h"
+#include "runtime/pass.h"
 
 namespace freehold::runtime {
 
@@ -21,6 +22,7 @@ struct Workload {
   size_t columns_max = 256;  // of one pass; a tight plan may lower it to `columns_min`
   size_t columns_min = 256;
   size_t logits_max = 1;  // columns of a pass that want logits; at most columns_max is used
+  PassOutput output = PassOutput::kLogits;
   size_t threads = 1;
   uint64_t adapters = 0;          // bytes of all that requests may bring
   uint64_t adapter_rank_max = 0;  // … their largest rank

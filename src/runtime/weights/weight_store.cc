@@ -105,6 +105,8 @@ Status WeightStore::place(const model::GgufModel& file, std::span<const model::W
   for (const model::WeightSpec& spec : specs) {
     switch (spec.role) {
       case model::WeightRole::kVector:
+      case model::WeightRole::kTable:
+      case model::WeightRole::kHead:
       case model::WeightRole::kConstant:
         TRY(read_vector(file, spec));
         break;
@@ -261,8 +263,12 @@ Status WeightStore::read_vector(const model::GgufModel& file, const model::Weigh
   const model::TensorInfo& tensor = *file.find(spec.name);
   std::vector<std::byte> bytes(tensor.bytes);
   TRY(read_weights(sources_[tensor.shard], tensor.offset, bytes));
-  std::vector<float> values(spec.width);
-  tensor.format->decode_row(bytes.data(), spec.width, values.data());
+  std::vector<float> values(spec.rows * spec.width);
+  const size_t row_bytes = tensor.format->row_bytes(spec.width);
+  for (uint64_t row = 0; row < spec.rows; ++row) {
+    tensor.format->decode_row(bytes.data() + row * row_bytes, spec.width,
+                              values.data() + row * spec.width);
+  }
   if (!quant::all_finite(values.data(), values.size())) {
     return Error{ErrorCode::kDamaged,
                  fmt::format("tensor '{}' holds values that are not finite", spec.name),

@@ -97,6 +97,7 @@ class WeightStore {
   /// Names as architectures say them: a suffix within `layer`, or whole for WeightSpec::kNoLayer.
   /// The architecture's dry run has proved that what is asked for exists.
   const MatrixWeights& matrix(int32_t layer, std::string_view name) const;
+  /// Of tables and heads, the rows one after the other.
   std::span<const float> vector(int32_t layer, std::string_view name) const;
   /// Width of the embedding `name`'s rows.
   uint64_t table_width(std::string_view name) const;
