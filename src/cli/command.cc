@@ -18,10 +18,9 @@ namespace {
 
 /// Commands of docs/CLI.md whose rooms do not exist yet; named so that nobody thinks of a typing
 /// error.
-constexpr std::string_view kPlanned[] = {"ps",       "stop",   "embed",  "rerank",  "say",
-                                         "listen",   "agent",  "flow",   "key",     "convert",
-                                         "quantize", "launch", "model",  "receipt", "log",
-                                         "witness",  "tpm",    "policy", "audit"};
+constexpr std::string_view kPlanned[] = {"ps",  "stop",    "say",      "listen", "agent", "flow",
+                                         "key", "convert", "quantize", "launch", "model", "receipt",
+                                         "log", "witness", "tpm",      "policy", "audit"};
 
 /// `text` broken at spaces so that no line is wider than `columns`; every line after the first
 /// begins with `indent` spaces.

@@ -68,6 +68,7 @@ Result<std::unique_ptr<Generator>> Generator::create(Context& context, const Arg
   TRY(generator->read_options(arguments));
   const auto type = TRY(cache_type(arguments, ops::CacheType::kF16));
   generator->model_ = TRY(runtime::Model::open(std::move(file)));
+  TRY(generator->model_->require_logits());
   const model::HyperParameters& parameters = generator->model_->parameters();
   TRY(runtime::check_sampling(generator->sampling_, parameters.vocabulary));
   const auto trained = static_cast<int64_t>(parameters.context_trained);

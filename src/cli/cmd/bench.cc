@@ -354,6 +354,7 @@ Status run(Context& context, const Arguments& arguments) {
   const auto type = TRY(cache_type(arguments, ops::CacheType::kF16));
   const auto machine = TRY(Machine::create(arguments));
   const auto model = TRY(open_model(context, arguments.positional()[0]));
+  TRY(model->require_logits());
   const runtime::Workload workload = workload_of(plan, type);
   Report report;
   if (arguments.has("--memory")) {

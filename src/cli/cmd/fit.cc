@@ -207,12 +207,14 @@ Status run(Context& context, const Arguments& arguments) {
   // A file without a vocabulary runs too, for those who bring tokens.
   const auto tokenizer = model::Tokenizer::create(model->file().metadata());
   const runtime::Budget budget = TRY(memory_budget(arguments));
-  const runtime::Workload workload{.cache_type = type,
-                                   .positions = report.context,
-                                   .sequences = 2,
-                                   .columns_max = kPassColumnsMax,
-                                   .columns_min = kPassColumnsMin,
-                                   .threads = machine->pool->size()};
+  const runtime::Workload workload{
+      .cache_type = type,
+      .positions = report.context,
+      .sequences = 2,
+      .columns_max = kPassColumnsMax,
+      .columns_min = kPassColumnsMin,
+      .output = parameters.causal ? runtime::PassOutput::kLogits : runtime::PassOutput::kStates,
+      .threads = machine->pool->size()};
   report.plan = TRY(runtime::plan_memory(*model, workload, budget));
   report.context_resident =
       advisor::largest_context(*model, workload, budget, true, parameters.context_trained);

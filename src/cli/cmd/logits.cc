@@ -102,6 +102,7 @@ Status run(Context& context, const Arguments& arguments) {
   const int64_t slice = TRY(arguments.integer("--slice", 1, 4096, 0));
   const auto machine = TRY(Machine::create(arguments));
   const auto model = TRY(open_model(context, arguments.positional()[0]));
+  TRY(model->require_logits());
   const auto loaded = TRY(load_evaluator(context, arguments, *model, *machine, type, tokens.size(),
                                          static_cast<size_t>(slice)));
   TRY(runtime::check_tokens(tokens, model->parameters().vocabulary));

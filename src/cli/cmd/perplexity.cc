@@ -110,6 +110,7 @@ Status run(Context& context, const Arguments& arguments) {
   }
   const auto machine = TRY(Machine::create(arguments));
   const auto model = TRY(runtime::Model::open(std::move(file)));
+  TRY(model->require_logits());
   const auto loaded = TRY(load_evaluator(context, arguments, *model, *machine, type, length, 0));
   const Tally tally = TRY(measure(context, *loaded.evaluator, text, length, chunks));
   write_notes(context, model->weights());
