@@ -38,7 +38,7 @@ HF_CLASSES = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "qwen3_moe":
               "granite": "Granite", "olmo2": "Olmo2", "olmo3": "Olmo3", "exaone4": "Exaone4",
               "glm4": "Glm4", "seed_oss": "SeedOss", "phi3": "Phi3", "cohere2": "Cohere2",
               "ministral3": "Ministral3", "gemma4": "Gemma4",
-              "cohere": "Cohere", "ernie4_5": "Ernie4_5"}
+              "cohere": "Cohere", "ernie4_5": "Ernie4_5", "gemma3n": "Gemma3n"}
 GEMMA = ("gemma2", "gemma3")  # whose norm weights are written plus one
 PERMUTED = ("llama", "smollm3", "granite", "mistral3")  # whose q and k rows are written as neighbours
 TOLERANCE = 1e-4  # Largest difference allowed, over the row's root mean square.
@@ -242,6 +242,20 @@ VARIANTS = {
         config=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=6,
                     num_attention_heads=4, num_key_value_heads=2, layer_norm_eps=1e-5,
                     sliding_window=16, logit_scale=0.25, rope_theta=50000.0)),
+    "gemma3n": dict(
+        arch="gemma3n", seed=441, tokens=300,
+        why="four streams, Laurel of rank 8, two layers with gates cut, inputs by token, two of five "
+            "layers read the keys and values of earlier ones, window 16, soft cap on the logits",
+        config=dict(hidden_size=32, intermediate_size=32, num_hidden_layers=5,
+                    num_attention_heads=4, num_key_value_heads=2, head_dim=8, rms_norm_eps=1e-6,
+                    sliding_window=16, hidden_size_per_layer_input=8, num_kv_shared_layers=2,
+                    laurel_rank=8, activation_sparsity_pattern=[0.8, 0.8, 0.0, 0.0, 0.0],
+                    final_logit_softcapping=0.5,
+                    layer_types=[f"{kind}_attention" for kind in
+                                 ("sliding", "full", "sliding", "sliding", "full")],
+                    rope_parameters=dict(
+                        full_attention=dict(rope_type="default", rope_theta=1000000.0),
+                        sliding_attention=dict(rope_type="default", rope_theta=10000.0)))),
     "gemma4": dict(
         arch="gemma4", seed=411, tokens=300,
         why="E2B's shape: inputs by token for every layer, two of five layers read the keys and "
@@ -335,6 +349,8 @@ def hf_config(variant):
                     attn_implementation="eager", bos_token_id=1, eos_token_id=2, pad_token_id=0)
     if variant["arch"] == "gemma3":
         return transformers.Gemma3TextConfig(**settings)
+    if variant["arch"] == "gemma3n":
+        return transformers.Gemma3nTextConfig(vocab_size_per_layer_input=VOCABULARY, **settings)
     if variant["arch"] == "gemma4":
         return transformers.Gemma4TextConfig(vocab_size_per_layer_input=VOCABULARY, **settings)
     if "rope_parameters" not in settings:
@@ -368,12 +384,21 @@ def random_weights(model, variant):
     weights = {}
     for name, tensor in sorted(model.state_dict().items()):
         shape = tuple(tensor.shape)
-        if name.endswith("norm.weight"):
+        if variant["arch"] == "gemma3n" and name.endswith(
+                ("post_laurel_norm.weight", "post_per_layer_input_norm.weight")):
+            value = 0.5 + 0.2 * rng.standard_normal(shape)
+        elif name.endswith("norm.weight"):
             value = (0.0 if gemma else 1.0) + 0.3 * rng.standard_normal(shape)
             if variant.get("small_steps") and "post_" in name:
                 value = value - 0.7
-            if variant["arch"] == "gemma4" and ("q_norm" in name or "k_norm" in name):
+            if variant["arch"] in ("gemma3n", "gemma4") and ("q_norm" in name or "k_norm" in name):
                 value = value * 0.6  # whose product is no further scaled
+        elif name.endswith("correct_output_scale"):
+            value = 1.0 + 0.3 * rng.standard_normal(shape)
+        elif name.endswith("modality_router.weight"):
+            value = 2.0 * rng.standard_normal(shape)  # its input is divided by the width
+        elif name.endswith(("prediction_coefs.weight", "correction_coefs.weight")):
+            value = 0.15 * rng.standard_normal(shape)
         elif name.endswith("layer_scalar"):
             value = rng.uniform(0.5, 1.5, shape)
         elif name.endswith(".bias"):
@@ -415,6 +440,13 @@ TENSOR_NAMES_GLM4 = dict(TENSOR_NAMES_PLAIN, post_self_attn_layernorm="post_atte
 TENSOR_NAMES_GEMMA4 = dict(TENSOR_NAMES_POST, layer_scalar="layer_output_scale",
                            per_layer_input_gate="inp_gate", per_layer_projection="proj",
                            post_per_layer_input_norm="post_norm")
+TENSOR_NAMES_GEMMA3N = dict(
+    TENSOR_NAMES_GEMMA4, **{
+        "altup.correct_output_scale": "altup_correct_scale",
+        "altup.correction_coefs": "altup_correct_coef",
+        "altup.prediction_coefs": "altup_predict_coef", "altup.modality_router": "altup_router",
+        "altup.router_norm": "altup_router_norm", "laurel.linear_left": "laurel_l",
+        "laurel.linear_right": "laurel_r", "laurel.post_laurel_norm": "laurel_post_norm"})
 POST_NORMS = ("gemma2", "gemma3", "olmo2", "exaone4", "seed_oss")
 
 
@@ -423,15 +455,18 @@ def gguf_name(name, arch):
              "output_norm.weight", "lm_head.weight": "output.weight",
              "model.embed_tokens_per_layer.weight": "per_layer_token_embd.weight",
              "model.per_layer_model_projection.weight": "per_layer_model_proj.weight",
-             "model.per_layer_projection_norm.weight": "per_layer_proj_norm.weight"}.get(name)
+             "model.per_layer_projection_norm.weight": "per_layer_proj_norm.weight",
+             "altup_projections": "altup_proj.weight",
+             "altup_unembed_projections": "altup_unembd_proj.weight"}.get(name)
     if whole:
         return whole
-    if name.endswith("layer_scalar"):
+    if name.endswith(("layer_scalar", "correct_output_scale")):
         name += ".weight"
     _, _, layer, rest = name.split(".", 3)
     part, kind = rest.rsplit(".", 1)
     names = TENSOR_NAMES_POST if arch in POST_NORMS else TENSOR_NAMES_PLAIN
-    names = {"glm4": TENSOR_NAMES_GLM4, "gemma4": TENSOR_NAMES_GEMMA4}.get(arch, names)
+    names = {"glm4": TENSOR_NAMES_GLM4, "gemma4": TENSOR_NAMES_GEMMA4,
+             "gemma3n": TENSOR_NAMES_GEMMA3N}.get(arch, names)
     return f"blk.{layer}.{names[part]}.{kind}"
 
 
@@ -528,9 +563,9 @@ def write_keys(writer, arch, config):
         writer.add_rope_scaling_orig_ctx_len(config.original_max_position_embeddings)
     if arch not in ("gemma3", "gemma4") and getattr(config, "sliding_window", None):
         writer.add_sliding_window(config.sliding_window)
-        if arch in ("olmo2", "exaone4"):
+        if arch in ("olmo2", "exaone4", "gemma3n"):
             writer.add_sliding_window_pattern([t == "sliding_attention" for t in config.layer_types])
-    if arch not in ("gemma2", "phi3", "olmo2", "seed_oss", "glm4", "gemma4", "command-r",
+    if arch not in ("gemma2", "phi3", "olmo2", "seed_oss", "glm4", "gemma4", "gemma3n", "command-r",
                     "ernie4_5"):
         writer.add_vocab_size(config.vocab_size)
     if arch in ("llama", "smollm3", "granite", "cohere2", "phi3", "mistral3"):
@@ -564,6 +599,17 @@ def write_gemma4_keys(writer, config):
         writer.add_head_count_kv([(local if i else full).num_key_value_heads for i in is_local])
 
 
+def write_gemma3n_keys(writer, config):
+    writer.add_altup_active_idx(config.altup_active_idx)
+    writer.add_altup_num_inputs(config.altup_num_inputs)
+    writer.add_embedding_length_per_layer_input(config.hidden_size_per_layer_input)
+    writer.add_shared_kv_layers(config.num_kv_shared_layers)
+    writer.add_final_logit_softcapping(config.final_logit_softcapping)
+    share = torch.tensor(config.activation_sparsity_pattern, dtype=torch.float32)
+    normal = torch.distributions.normal.Normal(0, 1)
+    writer.add_activation_sparsity_scale([normal.icdf(part).item() for part in share])
+
+
 def rope_factors(config):
     """rope_freqs.weight, or None."""
     full = config.rope_parameters.get("full_attention", config.rope_parameters)
@@ -590,6 +636,18 @@ def split_experts(weights):
     return split
 
 
+def stack_streams(weights):
+    """transformers keeps a matrix for each further stream; the files stack them."""
+    stacked = {}
+    for key, tensor in weights.items():
+        stem = key.removeprefix("model.").split(".")[0]
+        if stem in ("altup_projections", "altup_unembed_projections"):
+            stacked.setdefault(stem, []).append(tensor)
+        else:
+            stacked[key] = tensor
+    return {k: torch.stack(v) if isinstance(v, list) else v for k, v in stacked.items()}
+
+
 def write_gguf(path, name, variant, config, weights):
     arch = variant["arch"]
     writer = gguf.GGUFWriter(path, arch)
@@ -597,6 +655,8 @@ def write_gguf(path, name, variant, config, weights):
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16 if variant.get("f16")
                          else gguf.LlamaFileType.ALL_F32)
     write_keys(writer, arch, config)
+    if arch == "gemma3n":
+        write_gemma3n_keys(writer, config)
     writer.add_tokenizer_model("none")  # The field's word for a file without a tokenizer.
     if config.rope_parameters.get("rope_type") == "longrope":
         writer.add_rope_scaling_attn_factors(long_rope_factor(config))
@@ -605,7 +665,7 @@ def write_gguf(path, name, variant, config, weights):
                               np.array(config.rope_parameters[f"{length}_factor"], np.float32))
     if rope_factors(config) is not None:
         writer.add_tensor("rope_freqs.weight", rope_factors(config))
-    for key, tensor in split_experts(weights).items():
+    for key, tensor in stack_streams(split_experts(weights)).items():
         if key == "lm_head.weight" and config.tie_word_embeddings:
             continue
         value = tensor.numpy()
@@ -687,7 +747,9 @@ def is_blind(arch, mutant, config):
         has["long_rope_" + mutant_of_long] = long_rope
     # Changes nothing where the whole run is short, as that of the other variant is.
     has["long_rope_by_position"] = long_rope and partly_turned
-    if arch == "gemma4":
+    if arch == "gemma3n":
+        has["scale_from_embedding"] = False
+    elif arch == "gemma4":
         has["softcap_missing"] = bool(config.final_logit_softcapping)
         if mutant.startswith("layer_input") and not config.hidden_size_per_layer_input:
             return "no such inputs"

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 
 #include "model_factory/vocabulary.h"
 
@@ -24,9 +25,11 @@ struct Architecture {
   bool experts = false;
   bool fused_qkv = false;
   bool fused_gate_up = false;
-  bool tied_output = false;  // there is no other
-  bool yarn = false;         // … RoPE scaling
-  bool by_layer = false;     // inputs by token, shared keys, narrow heads on local layers
+  bool tied_output = false;   // there is no other
+  bool yarn = false;          // … RoPE scaling
+  bool by_layer = false;      // inputs by token for every layer, shared keys
+  bool narrow_local = false;  // … narrow heads on local layers, wide MLPs where keys are shared
+  bool streams = false;       // … four residual streams
   float rope_base = 10'000.0f;
   float norm_epsilon = 1e-6f;
   std::string_view mlp_norm = "ffn_norm.weight";
@@ -54,6 +57,16 @@ constexpr Architecture kArchitectures[] = {
      .head_width_key = true,
      .tied_output = true,
      .by_layer = true,
+     .narrow_local = true,
+     .rope_base = 1e6f},
+    {.name = "gemma3n",
+     .norms = Norms::kBoth,
+     .query_norms = QueryNorms::kHead,
+     .sliding_window = true,
+     .head_width_key = true,
+     .tied_output = true,
+     .by_layer = true,
+     .streams = true,
      .rope_base = 1e6f},
     {.name = "gemma2",
      .norms = Norms::kBoth,
@@ -194,6 +207,12 @@ class TensorList {
     plan_.tensors.push_back(
         {{std::move(name), {width, rows, plan_.options.experts}, &format}, Fill::kMatrix});
   }
+  /// One square matrix for each stream but the first.
+  void streams(std::string name, uint64_t width) {
+    const quant::Format& format =
+        matrix_format(plan_.mix, Role::kOther, 0, plan_.options.layers, width);
+    plan_.tensors.push_back({{std::move(name), {width, width, 3}, &format}, Fill::kMatrix});
+  }
   /// In f32 whatever the mix, with logits apart enough that experts are not chosen by chance.
   void router(std::string name, uint64_t width, uint64_t rows) {
     plan_.tensors.push_back(
@@ -212,6 +231,7 @@ class TensorList {
 // every three layers is global, the last two fifths read the keys of earlier ones.
 bool is_global(uint32_t layer) { return layer % 3 == 1; }
 uint32_t layers_with_keys(const FactoryOptions& o) { return o.layers - o.layers * 2 / 5; }
+constexpr uint32_t kStreams = 4;
 uint32_t layer_input_width(const FactoryOptions& o) { return (o.width / 8 + 31) / 32 * 32; }
 
 void add_layer_inputs(TensorList& list, const FactoryOptions& o) {
@@ -219,8 +239,20 @@ void add_layer_inputs(TensorList& list, const FactoryOptions& o) {
   list.matrix("per_layer_token_embd.weight", o.layers * width, o.vocabulary, Role::kEmbedding);
   list.matrix("per_layer_model_proj.weight", o.width, o.layers * width, Role::kOther);
   list.vector("per_layer_proj_norm.weight", width, Fill::kNorm);
-  // Three of four pairs of global heads are hardly turned.
-  list.vector("rope_freqs.weight", o.head_width / 2, Fill::kSlowPairs);
+}
+
+// What Gemma 3n's four streams need in a layer, and Laurel of rank 32 beside attention.
+void add_stream_block(TensorList& list, const FactoryOptions& o, uint32_t layer) {
+  const auto name = [&](std::string_view part) { return fmt::format("blk.{}.{}", layer, part); };
+  list.vector(name("altup_router_norm.weight"), o.width, Fill::kNorm);
+  list.matrix(name("altup_router.weight"), o.width, kStreams, Role::kOther, layer);
+  list.matrix(name("altup_predict_coef.weight"), kStreams, kStreams * kStreams, Role::kOther,
+              layer);
+  list.matrix(name("altup_correct_coef.weight"), kStreams, kStreams, Role::kOther, layer);
+  list.vector(name("altup_correct_scale.weight"), o.width, Fill::kNorm);
+  list.matrix(name("laurel_l.weight"), o.width, 32, Role::kOther, layer);
+  list.matrix(name("laurel_r.weight"), 32, o.width, Role::kOther, layer);
+  list.vector(name("laurel_post_norm.weight"), o.width, Fill::kNorm);
 }
 
 void add_layer_input_block(TensorList& list, const FactoryOptions& o, uint32_t layer) {
@@ -228,15 +260,14 @@ void add_layer_input_block(TensorList& list, const FactoryOptions& o, uint32_t l
   list.matrix(name("inp_gate.weight"), o.width, layer_input_width(o), Role::kOther, layer);
   list.matrix(name("proj.weight"), layer_input_width(o), o.width, Role::kOther, layer);
   list.vector(name("post_norm.weight"), o.width, Fill::kNorm);
-  list.vector(name("layer_output_scale.weight"), 1, Fill::kNorm);
 }
 
 void add_layer(TensorList& list, const FactoryOptions& options, const Architecture& architecture,
                uint32_t layer) {
   FactoryOptions o = options;
   const bool own_keys = !architecture.by_layer || layer < layers_with_keys(o);
-  if (architecture.by_layer && !is_global(layer)) o.head_width /= 2;
-  if (!own_keys) o.ffn_width *= 2;
+  if (architecture.narrow_local && !is_global(layer)) o.head_width /= 2;
+  if (architecture.narrow_local && !own_keys) o.ffn_width *= 2;
   const auto name = [&](std::string_view part) { return fmt::format("blk.{}.{}", layer, part); };
   const uint64_t query = static_cast<uint64_t>(o.heads) * o.head_width;
   const uint64_t key = static_cast<uint64_t>(o.kv_heads) * o.head_width;
@@ -284,6 +315,8 @@ void add_layer(TensorList& list, const FactoryOptions& options, const Architectu
   }
   if (behind) list.vector(name("post_ffw_norm.weight"), o.width, Fill::kNorm);
   if (architecture.by_layer) add_layer_input_block(list, o, layer);
+  if (architecture.narrow_local) list.vector(name("layer_output_scale.weight"), 1, Fill::kNorm);
+  if (architecture.streams) add_stream_block(list, o, layer);
 }
 
 void add_rope_keys(GgufHeader& header, const FactoryOptions& o) {
@@ -319,21 +352,30 @@ void add_factor_keys(GgufHeader& header, const FactoryOptions& o) {
   }
 }
 
-void add_by_layer_keys(GgufHeader& header, const FactoryOptions& o) {
+void add_by_layer_keys(GgufHeader& header, const FactoryOptions& o, bool narrow_local) {
   const std::string prefix = o.architecture + ".";
   std::vector<int32_t> is_local;
   std::vector<int32_t> ffn_widths;
+  std::vector<float> cuts;  // of every second gate, at 80 %
   for (uint32_t layer = 0; layer < o.layers; ++layer) {
     is_local.push_back(is_global(layer) ? 0 : 1);
-    ffn_widths.push_back(static_cast<int32_t>(o.ffn_width * (layer < layers_with_keys(o) ? 1 : 2)));
+    const bool wide = narrow_local && layer >= layers_with_keys(o);
+    ffn_widths.push_back(static_cast<int32_t>(o.ffn_width * (wide ? 2 : 1)));
+    cuts.push_back(layer % 2 == 0 ? 0.8416212f : -std::numeric_limits<float>::infinity());
   }
   header.add_integers(prefix + "feed_forward_length", ffn_widths);
   header.add_integers(prefix + "attention.sliding_window_pattern", is_local);
   header.add_unsigned(prefix + "attention.shared_kv_layers", o.layers - layers_with_keys(o));
+  header.add_unsigned(prefix + "embedding_length_per_layer_input", layer_input_width(o));
+  if (!narrow_local) {
+    header.add_unsigned(prefix + "altup.num_inputs", kStreams);
+    header.add_unsigned(prefix + "altup.active_idx", 0);
+    header.add_floats(prefix + "activation_sparsity_scale", cuts);
+    return;
+  }
   header.add_unsigned(prefix + "attention.key_length_swa", o.head_width / 2);
   header.add_unsigned(prefix + "attention.value_length_swa", o.head_width / 2);
   header.add_unsigned(prefix + "rope.dimension_count_swa", o.head_width / 2);
-  header.add_unsigned(prefix + "embedding_length_per_layer_input", layer_input_width(o));
 }
 
 void add_tokenizer_keys(GgufHeader& header, const FactoryOptions& o) {
@@ -385,6 +427,14 @@ Result<ModelPlan> make_plan(const FactoryOptions& options) {
     list.vector("rope_freqs.weight", o.head_width / 2, Fill::kRopeFactors);
   }
   if (architecture->by_layer) add_layer_inputs(list, o);
+  if (architecture->narrow_local) {
+    // Three of four pairs of global heads are hardly turned.
+    list.vector("rope_freqs.weight", o.head_width / 2, Fill::kSlowPairs);
+  }
+  if (architecture->streams) {
+    list.streams("altup_proj.weight", o.width);
+    list.streams("altup_unembd_proj.weight", o.width);
+  }
   for (uint32_t layer = 0; layer < o.layers; ++layer) add_layer(list, o, *architecture, layer);
   list.vector("output_norm.weight", o.width, Fill::kNorm);
   if (!o.tied_output) list.matrix("output.weight", o.width, o.vocabulary, Role::kOutput);
@@ -424,7 +474,7 @@ void add_keys(GgufHeader& header, const ModelPlan& plan) {
   if (architecture.sliding_window) {
     header.add_unsigned(key("attention.sliding_window"), o.sliding_window);
   }
-  if (architecture.by_layer) add_by_layer_keys(header, o);
+  if (architecture.by_layer) add_by_layer_keys(header, o, architecture.narrow_local);
   add_factor_keys(header, o);
   header.add_unsigned(key("vocab_size"), o.vocabulary);
   add_rope_keys(header, o);

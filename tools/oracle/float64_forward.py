@@ -93,6 +93,15 @@ MUTANTS = {
         "pattern_starts_global", "pattern_every_5", "window_plus_one", "window_minus_one",
         "window_missing", "logit_scale_missing", "logit_scale_inverted", "gqa_modulo", "eps_1e-6",
         "silu_to_gelu"],
+    "gemma3n": [
+        "embed_scale_missing", "window_plus_one", "window_minus_one", "window_missing",
+        "local_base_everywhere", "scale_from_head_dim", "value_norm_missing", "qk_norm_missing",
+        "own_keys_of_the_layer_before", "norm_plus_one_twice", "eps_1e-5", "gelu_erf",
+        "pairing_interleaved", "gqa_modulo", "softcap_missing", "predict_missing",
+        "predict_transposed", "correct_factor_without_one", "correct_scale_missing",
+        "router_input_unscaled", "router_without_tanh", "magnitude_kept", "first_stream_only",
+        "laurel_missing", "laurel_not_halved", "gate_not_cut", "gate_cut_by_sample_deviation",
+        "layer_input_missing", "layer_input_to_first_too", "layer_input_of_next"],
     "gemma4": [
         "embed_scale_missing", "window_plus_one", "window_minus_one", "window_missing",
         "local_base_everywhere", "rope_scaling_missing", "factors_on_local_too",
@@ -117,11 +126,11 @@ MUTANTS = {
 
 INTERLEAVED = ("llama", "smollm3", "granite", "glm4", "cohere2", "mistral3",
                "command-r", "ernie4_5")
-GELU = ("gemma2", "gemma3", "gemma4")
+GELU = ("gemma2", "gemma3", "gemma3n", "gemma4")
 # Every n-th layer is global where the file names a window and no pattern; 0: none is.
 WINDOW_PATTERN = {"gemma2": 2, "gemma3": 6, "olmo2": 4, "exaone4": 4, "cohere2": 4}
 LAYERS_BY_WIDTH = {"gemma2": 46, "gemma3": 62}  # the 27B models, whose scale no key states
-LOCAL_ROPE_UNSCALED = ("gemma3", "olmo2", "gemma4")
+LOCAL_ROPE_UNSCALED = ("gemma3", "olmo2", "gemma3n", "gemma4")
 PARALLEL = ("cohere2", "command-r")  # attention and MLP side by side, from one LayerNorm
 ROPE_ON_LOCAL_ONLY = ("cohere2", "exaone4")
 
@@ -202,7 +211,7 @@ class Hyper:
         if scale is None:
             widest = self.layers == LAYERS_BY_WIDTH.get(w.arch)
             dim = self.width // self.heads if widest else self.head_dim
-            scale = 1.0 if w.arch == "gemma4" else 1.0 / math.sqrt(dim)
+            scale = 1.0 if w.arch in ("gemma3n", "gemma4") else 1.0 / math.sqrt(dim)
         self.attention_scale = scale
         self.interleaved = w.arch in INTERLEAVED
 
@@ -418,7 +427,7 @@ class Forward:
         if not shared and v is None:
             v = self.head_norm(k, f"{p}attn_k_norm") if m == "value_after_key_norm" else k
         normed = w.has(f"{p}attn_q_norm.weight") and m != "qk_norm_missing"
-        if h.arch == "gemma4" and not shared and m != "value_norm_missing":
+        if h.arch in ("gemma3n", "gemma4") and not shared and m != "value_norm_missing":
             v = rms_norm(v, 1.0, self.eps)
         if normed and m != "qk_norm_after_rope":
             q = self.head_norm(q, f"{p}attn_q_norm")
@@ -481,6 +490,69 @@ class Forward:
         if self.w.has(f"{p}layer_output_scale.weight") and m != "layer_scale_missing":
             x = x * self.w.rows(f"{p}layer_output_scale.weight")
         return x
+
+    def modalities(self, x, p):
+        normed = self.norm(x, f"{p}altup_router_norm.weight")
+        if self.mutate != "router_input_unscaled":
+            normed = normed / self.h.width
+        routed = self.linear(normed, f"{p}altup_router")
+        return routed if self.mutate == "router_without_tanh" else torch.tanh(routed)
+
+    def streamed_layer(self, streams, layer):
+        """Gemma 3n's layer on [streams, tokens, width]."""
+        m, p = self.mutate, f"blk.{layer}."
+        count = streams.shape[0]
+        mix = self.linear(self.modalities(streams[0], p), f"{p}altup_predict_coef")
+        mix = mix.reshape(-1, count, count)
+        if m == "predict_transposed":
+            mix = mix.transpose(1, 2)
+        predicted = streams + torch.einsum("tij,jtw->itw", mix, streams)
+        if m == "predict_missing":
+            predicted = streams
+        x = predicted[0]
+        normed = self.norm(x, f"{p}attn_norm.weight")
+        laurel = self.linear(self.linear(normed, f"{p}laurel_l"), f"{p}laurel_r")
+        laurel = normed + self.norm(laurel, f"{p}laurel_post_norm.weight")
+        x = x + self.norm(self.attention(normed, layer), f"{p}post_attention_norm.weight")
+        if m != "laurel_missing":
+            x = (x + laurel) / (1.0 if m == "laurel_not_halved" else math.sqrt(2))
+        normed = self.norm(x, f"{p}ffn_norm.weight")
+        gate, up = self.linear(normed, f"{p}ffn_gate"), self.linear(normed, f"{p}ffn_up")
+        cut = self.w.arch_key("activation_sparsity_scale")[layer]
+        if cut > -math.inf and m != "gate_not_cut":
+            deviation = gate.std(-1, keepdim=True, unbiased=m == "gate_cut_by_sample_deviation")
+            gate = torch.relu(gate - gate.mean(-1, keepdim=True) - cut * deviation)
+        y = self.linear(activation(gate, True, m) * up, f"{p}ffn_down")
+        x = x + self.norm(y, f"{p}post_ffw_norm.weight")
+        share = self.linear(self.modalities(x, p), f"{p}altup_correct_coef")
+        share = share + (0 if m == "correct_factor_without_one" else 1)
+        out = predicted + torch.einsum("ti,tw->itw", share, x - predicted[0])
+        first = out[0]
+        if m != "correct_scale_missing":
+            first = first * self.w.rows(f"{p}altup_correct_scale.weight")
+        if m != "layer_input_missing":
+            out[0 if m == "layer_input_to_first_too" else 1:] += self.layer_input_block(first, layer)
+        return out
+
+    def stream_products(self, name, xs):
+        """Each of xs times its own matrix, made as large as the active stream."""
+        like = self.active.pow(2).mean(-1, keepdim=True).sqrt()
+        for x, matrix in zip(xs, self.w.rows(name)):
+            y = x @ matrix.T
+            size = y.pow(2).mean(-1, keepdim=True).clamp(min=1e-5).sqrt()
+            yield y if self.mutate == "magnitude_kept" else y * like / size
+
+    def run_streams(self, x):
+        """Gemma 3n from the embedded tokens to what the last norm sees."""
+        self.active = x
+        streams = torch.stack([x, *self.stream_products("altup_proj.weight", [x] * 3)])
+        for layer in range(self.h.layers):
+            streams = self.streamed_layer(streams, layer)
+        if self.mutate == "first_stream_only":
+            return streams[0]
+        self.active = streams[0]
+        return torch.stack([streams[0], *self.stream_products("altup_unembd_proj.weight",
+                                                              streams[1:])]).mean(0)
 
     def layer_inputs(self, tokens, x):
         """Inputs of all layers by token, [tokens, layers, width of one]."""
@@ -549,8 +621,11 @@ class Forward:
             x = x * self.h.embedding_scale
         if self.h.per_layer_width:
             self.inputs = self.layer_inputs(tokens, x)
-        for layer in range(self.h.layers):
-            x = self.layer(x, layer)
+        if self.h.arch == "gemma3n":
+            x = self.run_streams(x)
+        else:
+            for layer in range(self.h.layers):
+                x = self.layer(x, layer)
         return x if self.mutate == "final_norm_missing" else self.norm(x, "output_norm.weight")
 
     def logits_into(self, hidden, out):

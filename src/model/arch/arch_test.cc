@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 #include <map>
 #include <string>
@@ -17,7 +18,8 @@
 namespace freehold::model {
 namespace {
 
-using Value = std::variant<uint32_t, bool, float, std::string, std::vector<uint8_t>>;
+using Value =
+    std::variant<uint32_t, bool, float, std::string, std::vector<uint8_t>, std::vector<float>>;
 using Keys = std::map<std::string, Value>;
 
 /// The keys without which an architecture's files are not read, of a four-layer model.
@@ -34,6 +36,15 @@ Keys needed_keys(const std::string& name) {
   if (name == "gemma3" || name == "cohere2") keys["attention.sliding_window"] = 16u;
   if (name == "modern-bert") keys["attention.sliding_window"] = 16u;
   if (name == "mpnet") keys["attention.relative_buckets_count"] = 8u;
+  if (name == "gemma3n") {
+    keys["attention.sliding_window"] = 16u;
+    keys["attention.sliding_window_pattern"] = std::vector<uint8_t>{1, 0, 1, 0};
+    keys["attention.shared_kv_layers"] = 2u;
+    keys["embedding_length_per_layer_input"] = 16u;
+    keys["altup.num_inputs"] = 4u;
+    keys["altup.active_idx"] = 0u;
+    keys["activation_sparsity_scale"] = std::vector<float>{0.8f, 0.8f, -HUGE_VALF, -HUGE_VALF};
+  }
   if (name == "gemma4") {
     keys["attention.sliding_window"] = 16u;
     keys["attention.sliding_window_pattern"] = std::vector<uint8_t>{1, 0, 1, 0};
@@ -61,6 +72,7 @@ GgufModel model_with(const std::string& name, const Keys& keys,
     if (const auto* number = std::get_if<float>(&value)) bytes.f32(key, *number);
     if (const auto* text = std::get_if<std::string>(&value)) bytes.text(key, *text);
     if (const auto* list = std::get_if<std::vector<uint8_t>>(&value)) bytes.array(key, 7, *list);
+    if (const auto* list = std::get_if<std::vector<float>>(&value)) bytes.array(key, 6, *list);
   }
   bytes.tensor("token_embd.weight", {64, 32}, 0, 64 * 32 * 4);
   for (const std::string& tensor : tensors) bytes.tensor(tensor, {8}, 0, 32);
@@ -108,9 +120,10 @@ TEST(Architectures, EveryKeyThatIsNeededIsMissedByName) {
   for (const Architecture* architecture : all_architectures()) {
     const std::string name(architecture->name);
     for (const auto& [key, value] : needed_keys(name)) {
-      const bool has_default = key == "rope.freq_base" || key == "attention.shared_kv_layers" ||
-                               key == "embedding_length_per_layer_input" ||
-                               (key == "attention.head_count_kv" && name != "gemma4");
+      const bool has_default =
+          key == "rope.freq_base" || key == "attention.shared_kv_layers" ||
+          (key == "embedding_length_per_layer_input" && name == "gemma4") ||
+          (key == "attention.head_count_kv" && name != "gemma3n" && name != "gemma4");
       if (has_default) continue;
       if (key == "attention.causal") continue;  // an encoder without it is refused, below
       Keys keys = needed_keys(name);
@@ -159,6 +172,9 @@ TEST(Architectures, WhatIsImpossibleOrNotThereYetIsRefusedByName) {
       {"gemma4", "attention.shared_kv_layers", 4u, ErrorCode::kDamaged, "shared_kv_layers"},
       {"gemma4", "attention.key_length_swa", 7u, ErrorCode::kDamaged, "key_length_swa"},
       {"gemma4", "feed_forward_length", three, ErrorCode::kDamaged, "feed_forward_length"},
+      {"gemma3n", "altup.num_inputs", 3u, ErrorCode::kRefused, "num_inputs"},
+      {"gemma3n", "altup.active_idx", 1u, ErrorCode::kRefused, "active_idx"},
+      {"gemma3n", "activation_sparsity_scale", three, ErrorCode::kDamaged, "sparsity_scale"},
       {"gemma4", "expert_count", 8u, ErrorCode::kRefused, "expert_count"},
       {"bert", "attention.causal", true, ErrorCode::kRefused, "causal"},
       {"bert", "pooling_type", 9u, ErrorCode::kDamaged, "pooling_type"},

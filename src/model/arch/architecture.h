@@ -38,6 +38,7 @@ struct WeightSpec {
   int32_t layer = kNoLayer;
   uint32_t parts = 1;       // experts; rows are theirs together
   uint32_t parts_used = 1;  // … that one column uses
+  bool reused = false;      // a small matrix that a pass uses more than once: never streamed
 
   static constexpr int32_t kNoLayer = -1;
 };

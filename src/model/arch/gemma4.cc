@@ -97,7 +97,9 @@ std::vector<WeightSpec> weights(const HyperParameters& parameters) {
 
 void embed(LayerContext& context, const HyperParameters& parameters) {
   embed_tokens(context, parameters);
-  if (parameters.per_layer_width > 0) context.keep(per_layer_inputs(context, parameters));
+  if (parameters.per_layer_width == 0) return;
+  const Activation inputs = per_layer_inputs(context, parameters);
+  context.assign(context.kept(0, inputs.width), inputs);
 }
 
 void layer(LayerContext& context, const HyperParameters& parameters, uint32_t index) {

@@ -115,6 +115,16 @@ std::vector<uint32_t> HyperParameterReader::integer_by_layer(std::string_view ke
   return std::vector<uint32_t>(layers, low);
 }
 
+std::vector<double> HyperParameterReader::numbers_by_layer(std::string_view key, uint32_t layers) {
+  const bool as_many = array_size(key).value_or(0) == layers;
+  const auto list = as_many ? file_.metadata().find_floats(full(key)) : std::nullopt;
+  if (list && std::all_of(list->begin(), list->end(), [](double entry) { return entry < 1e6; })) {
+    return *list;
+  }
+  fail(fmt::format("'{}' is no list of numbers, one for each of {} layers", full(key), layers));
+  return std::vector<double>(layers, 0);
+}
+
 double HyperParameterReader::number(std::string_view key, double low, double high) {
   if (!has(key)) {
     fail(fmt::format("the model's metadata has no '{}'", full(key)));

@@ -3,6 +3,7 @@
 // A plain value; what an architecture does not have stays at its default.
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,11 +23,13 @@ struct LayerKind {
   uint32_t window =
       0;  ///< Sliding window in positions, the column itself included; where attention is not
           ///< causal: the positions seen on either side. 0: sees everything.
-  uint32_t rope_set = 0;          ///< Index into HyperParameters::rope.
-  bool rope = true;               ///< Whether q and k are turned at all.
-  uint32_t head_dim = 0;          ///< Of queries, keys and values; 0: the model's.
-  uint32_t kv_heads = 0;          ///< 0: the model's.
-  uint32_t ffn_width = 0;         ///< 0: the model's.
+  uint32_t rope_set = 0;   ///< Index into HyperParameters::rope.
+  bool rope = true;        ///< Whether q and k are turned at all.
+  uint32_t head_dim = 0;   ///< Of queries, keys and values; 0: the model's.
+  uint32_t kv_heads = 0;   ///< 0: the model's.
+  uint32_t ffn_width = 0;  ///< 0: the model's.
+  /// Where finite, the gate is cut at its mean plus this many of its deviations.
+  float gate_cut = -std::numeric_limits<float>::infinity();
   bool value_is_key = false;      ///< Values are the keys' projection, before their norm and RoPE.
   std::optional<uint32_t> kv_of;  ///< The earlier layer whose keys and values it reads; none: its
                                   ///< own. Such layers are the model's last.
@@ -99,6 +102,7 @@ struct HyperParameters {
   std::string_view rope_factors_short, rope_factors_long;
   bool tied_output = false;      // the embedding is also the output matrix
   uint32_t per_layer_width = 0;  // of each layer's own input by token; 0: none
+  uint32_t laurel_rank = 0;      // of the learned residual beside attention; 0: none
   bool layer_scale = false;      // the residual stream is multiplied by a number behind each layer
   bool causal = true;            // a column sees those before it; otherwise its whole sequence
   bool learned_positions = false;  // position_embd.weight: one row per position
@@ -170,6 +174,8 @@ class HyperParameterReader {
   /// One whole number in [low, high] for each of `layers` layers, from a list or from one for all.
   std::vector<uint32_t> integer_by_layer(std::string_view key, uint32_t layers, uint32_t low,
                                          uint32_t high);
+  /// One number for each of `layers` layers; minus infinity is one.
+  std::vector<double> numbers_by_layer(std::string_view key, uint32_t layers);
   const GgufModel& file() const { return file_; }
 
   /// Records a failure of a cross-check; `message` names the keys and the numbers.

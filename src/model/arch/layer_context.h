@@ -6,6 +6,7 @@
 // parallel regions.
 
 #include <cstdint>
+#include <limits>
 #include <string_view>
 
 #include "ops/gated_unit/gated_unit.h"
@@ -82,6 +83,8 @@ struct MlpSpec {
 struct GatedMlpSpec {
   WeightName gate, up, down;  // no gate: up has the gate's rows, then its own
   ops::GateActivation activation = ops::GateActivation::kSilu;
+  /// Where finite, gate x is replaced by relu(gate x - (its mean + cut * its deviation)).
+  float cut = -std::numeric_limits<float>::infinity();
 };
 
 /// The gated MLPs of the `used` experts that `router` x gives the largest values (of equals the
@@ -128,9 +131,22 @@ class LayerContext {
   /// x = x * factor; by name, the factor is that weight's only value.
   virtual void scale(Activation x, float factor) = 0;
   virtual void scale_by(Activation x, WeightName factor) = 0;
-  /// Keeps what embed() made for the layers of the pass, once.
-  virtual void keep(Activation x) = 0;
-  /// `width` values of what was kept, from `first` on.
+  virtual Activation copy(Activation x) = 0;
+  /// x = y
+  virtual void assign(Activation x, Activation y) = 0;
+  /// x = x * the weight's values, one by one.
+  virtual void multiply_by(Activation x, WeightName factors) = 0;
+  /// x = cap * tanh(x / cap)
+  virtual void soft_cap(Activation x, float cap) = 0;
+  /// x = x + (the column's value `index` of factors + plus) * y
+  virtual void add_scaled(Activation x, Activation y, Activation factors, uint32_t index,
+                          float plus = 0) = 0;
+  /// x = x times what makes its root mean square that of `like`.
+  virtual void match_magnitude(Activation x, Activation like) = 0;
+  /// The rows of a matrix of several parts (WeightSpec::parts) that are its part `part`.
+  virtual Activation linear_part(Activation x, WeightName weight, uint32_t part) = 0;
+  /// `width` values from `first` on of what lives as long as the pass. embed() says how much that
+  /// is, by asking for it first.
   virtual Activation kept(uint32_t first, uint32_t width) = 0;
   /// Residual stream = residual stream + scale * x; x is scaled in place.
   virtual void add_to_residual(Activation x, float scale = 1) = 0;

@@ -15,6 +15,7 @@ RecordingContext::RecordingContext(const HyperParameters& parameters,
 
 void RecordingContext::enter(int32_t layer) {
   layer_ = layer;
+  embedding_ = false;
   next_id_ = kFirstId;
   values_ = 0;
 }
@@ -211,13 +212,26 @@ void RecordingContext::add(Activation x, Activation y, float) {
 
 void RecordingContext::scale_by(Activation, WeightName factor) { use_vector(factor, 1); }
 
-void RecordingContext::keep(Activation x) {
-  if (layer_ != WeightSpec::kNoLayer || kept_width_ != 0) note("only embed() keeps, and once");
-  kept_width_ = x.width;
+void RecordingContext::add_scaled(Activation x, Activation y, Activation factors, uint32_t index,
+                                  float) {
+  add(x, y, 1);
+  if (index >= factors.width) note("there are fewer factors than that");
+}
+
+Activation RecordingContext::linear_part(Activation x, WeightName weight, uint32_t part) {
+  const WeightSpec* spec = use(weight);
+  const uint64_t rows = use_matrix(weight, x);
+  if (spec == nullptr || part >= spec->parts) {
+    note(fmt::format("'{}' has no part {}", weight, part));
+    return make(0);
+  }
+  return make(rows / spec->parts);
 }
 
 Activation RecordingContext::kept(uint32_t first, uint32_t width) {
-  if (uint64_t{first} + width > kept_width_) note("more is asked for than was kept");
+  const uint64_t end = uint64_t{first} + width;
+  if (embedding_) kept_width_ = std::max(kept_width_, static_cast<uint32_t>(end));
+  if (end > kept_width_) note("more is asked for than embed() kept");
   return part(width);
 }
 

@@ -36,7 +36,14 @@ class RecordingContext final : public LayerContext {
   void add(Activation x, Activation y, float factor) override;
   void scale(Activation, float) override {}
   void scale_by(Activation x, WeightName factor) override;
-  void keep(Activation x) override;
+  Activation copy(Activation x) override { return make(x.width); }
+  void assign(Activation x, Activation y) override { add(x, y, 1); }
+  void multiply_by(Activation x, WeightName factors) override { use_vector(factors, x.width); }
+  void soft_cap(Activation, float) override {}
+  void add_scaled(Activation x, Activation y, Activation factors, uint32_t index,
+                  float plus) override;
+  void match_magnitude(Activation x, Activation like) override { add(x, like, 1); }
+  Activation linear_part(Activation x, WeightName weight, uint32_t part) override;
   Activation kept(uint32_t first, uint32_t width) override;
   void add_to_residual(Activation x, float scale) override;
   void replace_residual(Activation x) override;
@@ -51,7 +58,7 @@ class RecordingContext final : public LayerContext {
   uint64_t layer_values_max() const { return values_max_; }
   /// Activations one layer makes, at most.
   uint32_t layer_activations_max() const { return activations_max_; }
-  /// Width of what embed() keeps for the layers.
+  /// Width of what lives as long as the pass.
   uint32_t kept_width() const { return kept_width_; }
 
  private:
@@ -75,6 +82,7 @@ class RecordingContext final : public LayerContext {
   int32_t layer_ = WeightSpec::kNoLayer;
   uint32_t next_id_ = kFirstId;
   uint32_t kept_width_ = 0;
+  bool embedding_ = true;  // until the first layer is entered
   uint64_t values_ = 0;
   uint64_t values_max_ = 0;
   uint32_t activations_max_ = 0;

@@ -267,8 +267,12 @@ void parallel_layer(LayerContext& context, const HyperParameters& parameters, ui
 }
 
 void norm_and_logits(LayerContext& context, const HyperParameters& parameters) {
-  const Activation normed = context.norm(
-      context.residual(), {"output_norm.weight", parameters.norm_eps, parameters.centred_norms});
+  norm_and_logits_of(context, parameters, context.residual());
+}
+
+void norm_and_logits_of(LayerContext& context, const HyperParameters& parameters, Activation x) {
+  const Activation normed =
+      context.norm(x, {"output_norm.weight", parameters.norm_eps, parameters.centred_norms});
   const WeightName weight = parameters.tied_output ? "token_embd.weight" : "output.weight";
   context.logits(normed, {weight, parameters.logit_scale, parameters.logit_soft_cap});
 }

@@ -69,5 +69,7 @@ void post_norm_layer(LayerContext& context, const HyperParameters& parameters, u
 void parallel_layer(LayerContext& context, const HyperParameters& parameters, uint32_t layer);
 /// output_norm, then the output matrix or the tied embedding.
 void norm_and_logits(LayerContext& context, const HyperParameters& parameters);
+/// The same of `x` in place of the residual stream.
+void norm_and_logits_of(LayerContext& context, const HyperParameters& parameters, Activation x);
 
 }  // namespace freehold::model

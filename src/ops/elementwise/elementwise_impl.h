@@ -18,6 +18,12 @@ namespace freehold::ops {
     case ElementwiseKind::kScaleAdd:
       return map_tiles(task.x, task.y, task.count, task.out,
                        [factor](float x, float y) { return fma_f32(factor, x, y); });
+    case ElementwiseKind::kMultiply:
+      return map_tiles(task.x, task.y, task.count, task.out,
+                       [](float x, float y) { return x * y; });
+    case ElementwiseKind::kCut:
+      return map_tiles(task.x, task.count, task.out,
+                       [factor](float x) { return relu_f32(x - factor); });
     case ElementwiseKind::kSoftCap:
       return map_tiles(task.x, task.count, task.out,
                        [factor](float x) { return factor * tanh_f32(x / factor); });

@@ -16,6 +16,12 @@ void elementwise_ref(const Elementwise& task) {
       case ElementwiseKind::kScaleAdd:
         task.out[i] = fma_f32(task.factor, task.x[i], task.y[i]);
         break;
+      case ElementwiseKind::kMultiply:
+        task.out[i] = task.x[i] * task.y[i];
+        break;
+      case ElementwiseKind::kCut:
+        task.out[i] = relu_f32(task.x[i] - task.factor);
+        break;
       case ElementwiseKind::kSoftCap:
         task.out[i] = task.factor * tanh_f32(task.x[i] / task.factor);
         break;

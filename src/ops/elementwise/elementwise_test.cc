@@ -17,8 +17,9 @@ TEST(Elementwise, FastPathsEqualTheReference) {
     const size_t count = round < 140 ? round : 100 + random.below(3000);
     const std::vector<float> x = awkward_row(random, count, 200);
     const std::vector<float> y = awkward_row(random, count);
-    for (const ElementwiseKind kind : {ElementwiseKind::kAdd, ElementwiseKind::kScale,
-                                       ElementwiseKind::kScaleAdd, ElementwiseKind::kSoftCap}) {
+    for (const ElementwiseKind kind :
+         {ElementwiseKind::kAdd, ElementwiseKind::kScale, ElementwiseKind::kScaleAdd,
+          ElementwiseKind::kMultiply, ElementwiseKind::kCut, ElementwiseKind::kSoftCap}) {
       Elementwise task{kind, x.data(), y.data(), 30.0f, count, nullptr};
       std::vector<float> want(count);
       task.out = want.data();
@@ -33,7 +34,9 @@ TEST(Elementwise, FastPathsEqualTheReference) {
         in_place.x = in_place.out = out.data();
         run(in_place);
         ASSERT_EQ(first_difference(out, want), -1) << name << " out is x";
-        if (kind != ElementwiseKind::kAdd && kind != ElementwiseKind::kScaleAdd) continue;
+        const bool reads_y = kind == ElementwiseKind::kAdd || kind == ElementwiseKind::kScaleAdd ||
+                             kind == ElementwiseKind::kMultiply;
+        if (!reads_y) continue;
         out = y;
         task.y = task.out = out.data();
         run(task);

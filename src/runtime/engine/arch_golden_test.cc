@@ -168,7 +168,16 @@ void add_part_mutants(const Parameters& own, Mutants& mutants) {
   if (own.layer_scale) {
     mutants.emplace_back("no layer scale", [](Parameters& p) { p.layer_scale = false; });
   }
-  if (own.per_layer_width > 0) {
+  if (std::isfinite(own.layer_kinds[0].gate_cut)) {
+    mutants.emplace_back("gates not cut", [](Parameters& p) {
+      for (auto& kind : p.layer_kinds) kind.gate_cut = -HUGE_VALF;
+    });
+    mutants.emplace_back("gates cut a little lower", [](Parameters& p) {
+      for (auto& kind : p.layer_kinds) kind.gate_cut -= 0.01f;
+    });
+  }
+  // Where every layer must have one, the golden maker's mutants speak for it.
+  if (own.per_layer_width > 0 && own.laurel_rank == 0) {
     mutants.emplace_back("no inputs by token", [](Parameters& p) { p.per_layer_width = 0; });
   }
   if (own.cached_layers() < own.layers) {

@@ -28,7 +28,8 @@ std::vector<Case> cases() {
   }
   for (const char* architecture :
        {"qwen2", "qwen3", "qwen3moe", "gemma3", "gemma2", "smollm3", "granite", "olmo2", "exaone4",
-        "glm4", "seed_oss", "phi3", "cohere2", "mistral3", "gemma4", "command-r", "ernie4_5"}) {
+        "glm4", "seed_oss", "phi3", "cohere2", "mistral3", "gemma4", "command-r", "ernie4_5",
+        "gemma3n"}) {
     all.push_back({architecture, "Q4_K_M", ops::CacheType::kF16});
     all.push_back({architecture, "Q8_0", ops::CacheType::kF16});
   }

@@ -67,8 +67,8 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair{"exaone4", "Q4_K_M"}, std::pair{"glm4", "Q4_K_M"},
                     std::pair{"seed_oss", "Q4_K_M"}, std::pair{"phi3", "Q4_K_M"},
                     std::pair{"cohere2", "Q4_K_M"}, std::pair{"mistral3", "Q4_K_M"},
-                    std::pair{"gemma4", "Q4_K_M"}, std::pair{"command-r", "Q4_K_M"},
-                    std::pair{"ernie4_5", "Q4_K_M"}));
+                    std::pair{"gemma4", "Q4_K_M"}, std::pair{"gemma3n", "Q4_K_M"},
+                    std::pair{"command-r", "Q4_K_M"}, std::pair{"ernie4_5", "Q4_K_M"}));
 
 TEST(Streaming, AnEngineAnswersAsTheResidentOneDoes) {
   const auto options = small_model("qwen2", "Q4_K_M");
@@ -165,7 +165,8 @@ INSTANTIATE_TEST_SUITE_P(Models, PromptCacheOf, testing::Values("qwen2", "gemma3
 INSTANTIATE_TEST_SUITE_P(MoreModelsSlow, PromptCacheOf,
                          testing::Values("llama", "qwen3", "qwen3moe", "gemma2", "smollm3",
                                          "granite", "olmo2", "exaone4", "glm4", "seed_oss", "phi3",
-                                         "cohere2", "mistral3", "command-r", "ernie4_5"));
+                                         "cohere2", "mistral3", "command-r", "ernie4_5",
+                                         "gemma3n"));
 
 TEST(PromptCache, DamageAndOtherModelsAreRefusedAndLeaveAnEmptyConversation) {
   TestModel test(small_model("qwen2", "Q4_K_M"), 2);

@@ -28,7 +28,7 @@ inline factory::FactoryOptions small_model(const std::string& architecture,
   // As many layers as the pattern of windows or of RoPE needs to show both kinds.
   options.layers = 2;
   if (architecture == "gemma3") options.layers = 7;
-  if (architecture == "gemma4") options.layers = 5;
+  if (architecture == "gemma4" || architecture == "gemma3n") options.layers = 5;
   for (const char* pattern_of_four : {"smollm3", "olmo2", "exaone4", "cohere2"}) {
     if (architecture == pattern_of_four) options.layers = 5;
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "base/bytes.h"
 #include "base/check.h"
@@ -11,6 +12,7 @@
 #include "ops/elementwise/elementwise.h"
 #include "ops/layer_norm/layer_norm.h"
 #include "ops/rms_norm/rms_norm.h"
+#include "ops/row_moments/row_moments.h"
 
 namespace freehold::runtime {
 
@@ -558,6 +560,17 @@ void Executor::fill_rope_tables() {
   }
 }
 
+void Executor::cut_below(const Place& x, float cut) {
+  each_column(columns_, x.width * 2, [&](size_t i, size_t) {
+    const ops::RowMoments moments = ops::row_moments(column(x, i), x.width);
+    ops_.elementwise({.kind = ops::ElementwiseKind::kCut,
+                      .x = column(x, i),
+                      .factor = moments.mean + moments.deviation * cut,
+                      .count = x.width,
+                      .out = column(x, i)});
+  });
+}
+
 model::Activation Executor::gated_mlp(model::Activation x, const model::GatedMlpSpec& spec) {
   const WeightStore& store = options_.weights;
   const MatrixWeights& up = store.matrix(layer_, spec.up);
@@ -577,6 +590,7 @@ model::Activation Executor::gated_mlp(model::Activation x, const model::GatedMlp
     const std::array<Product, 2> products{Product{&gate, gate_out}, Product{&up, up_out}};
     multiply_adapted(place(x), columns_, products);
   }
+  if (std::isfinite(spec.cut)) cut_below(gate_out, spec.cut);
   each_column(columns_, gate_out.width * 4, [&](size_t i, size_t) {
     ops_.gated_unit({spec.activation, column(gate_out, i), column(up_out, i), gate_out.width,
                      column(gate_out, i)});
@@ -634,10 +648,80 @@ void Executor::scale_by(model::Activation x, model::WeightName factor) {
   scale(x, options_.weights.vector(layer_, factor)[0]);
 }
 
-void Executor::keep(model::Activation x) {
-  const Place in = place(x);
+model::Activation Executor::copy(model::Activation x) {
+  const model::Activation y = make(place(x).width);
+  assign(y, x);
+  return y;
+}
+
+void Executor::assign(model::Activation x, model::Activation y) {
+  const Place out = place(x);
+  const Place in = place(y);
   each_column(columns_, in.width,
-              [&](size_t i, size_t) { std::copy_n(column(in, i), in.width, column(at_.kept, i)); });
+              [&](size_t i, size_t) { std::copy_n(column(in, i), in.width, column(out, i)); });
+}
+
+void Executor::multiply_by(model::Activation x, model::WeightName factors) {
+  const Place in = place(x);
+  const auto values = options_.weights.vector(layer_, factors);
+  each_column(columns_, in.width, [&](size_t i, size_t) {
+    ops_.elementwise({.kind = ops::ElementwiseKind::kMultiply,
+                      .x = column(in, i),
+                      .y = values.data(),
+                      .count = in.width,
+                      .out = column(in, i)});
+  });
+}
+
+void Executor::soft_cap(model::Activation x, float cap) {
+  const Place in = place(x);
+  each_column(columns_, in.width, [&](size_t i, size_t) {
+    ops_.elementwise({.kind = ops::ElementwiseKind::kSoftCap,
+                      .x = column(in, i),
+                      .factor = cap,
+                      .count = in.width,
+                      .out = column(in, i)});
+  });
+}
+
+void Executor::add_scaled(model::Activation x, model::Activation y, model::Activation factors,
+                          uint32_t index, float plus) {
+  const Place in = place(x);
+  const Place other = place(y);
+  const Place of_column = place(factors);
+  each_column(columns_, in.width, [&](size_t i, size_t) {
+    ops_.elementwise({.kind = ops::ElementwiseKind::kScaleAdd,
+                      .x = column(other, i),
+                      .y = column(in, i),
+                      .factor = column(of_column, i)[index] + plus,
+                      .count = in.width,
+                      .out = column(in, i)});
+  });
+}
+
+void Executor::match_magnitude(model::Activation x, model::Activation like) {
+  constexpr float kLeast = 1e-5f;  // Gemma 3n's, of what is made like the other
+  const Place in = place(x);
+  const Place other = place(like);
+  each_column(columns_, in.width, [&](size_t i, size_t) {
+    const float wanted = ops::root_mean_square(column(other, i), other.width, 0);
+    const float present = ops::root_mean_square(column(in, i), in.width, kLeast);
+    ops_.elementwise({.kind = ops::ElementwiseKind::kScale,
+                      .x = column(in, i),
+                      .factor = wanted / present,
+                      .count = in.width,
+                      .out = column(in, i)});
+  });
+}
+
+model::Activation Executor::linear_part(model::Activation x, model::WeightName weight,
+                                        uint32_t part) {
+  const MatrixWeights& weights = options_.weights.matrix(layer_, weight);
+  const model::Activation y = make(weights.part_rows);
+  const Product product{.weights = &weights, .out = place(y), .part = part};
+  forget_prepared();
+  multiply(place(x), columns_, {&product, 1});
+  return y;
 }
 
 model::Activation Executor::kept(uint32_t first, uint32_t width) {

@@ -90,7 +90,15 @@ class Executor final : public model::LayerContext {
   void add(model::Activation x, model::Activation y, float factor) override;
   void scale(model::Activation x, float factor) override;
   void scale_by(model::Activation x, model::WeightName factor) override;
-  void keep(model::Activation x) override;
+  model::Activation copy(model::Activation x) override;
+  void assign(model::Activation x, model::Activation y) override;
+  void multiply_by(model::Activation x, model::WeightName factors) override;
+  void soft_cap(model::Activation x, float cap) override;
+  void add_scaled(model::Activation x, model::Activation y, model::Activation factors,
+                  uint32_t index, float plus) override;
+  void match_magnitude(model::Activation x, model::Activation like) override;
+  model::Activation linear_part(model::Activation x, model::WeightName weight,
+                                uint32_t part) override;
   model::Activation kept(uint32_t first, uint32_t width) override;
   void add_to_residual(model::Activation x, float scale) override;
   void replace_residual(model::Activation x) override;
@@ -205,6 +213,8 @@ class Executor final : public model::LayerContext {
   void compute(const ProductJob& job, size_t task, std::span<const std::byte> next);
   /// act(x) in place.
   void activate(const Place& x, ops::GateActivation activation);
+  /// relu(x - (mean + cut * deviation)) in place, each column by its own.
+  void cut_below(const Place& x, float cut);
   void add_bias(const Place& y, size_t columns, model::WeightName bias);
   void head_norm(const Place& x, uint32_t heads, model::WeightName weight, float eps);
   /// RMSNorm of every head; a null `weight` is none. A fault is `where`'s.

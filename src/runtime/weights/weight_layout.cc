@@ -91,10 +91,10 @@ void WeightLayout::pin_at_most(uint64_t bytes) {
       continue;
     }
     const uint64_t size = matrix.bytes();
-    const bool whole = size < kSmallMatrixBytes && size <= left;
+    const bool whole = matrix.spec->reused || (size < kSmallMatrixBytes && size <= left);
     matrix.pinned.assign(matrix.panels(), whole);
     if (whole) {
-      left -= size;
+      left -= std::min(left, size);
     } else {
       large.push_back(&matrix);
       rest += size;
