@@ -41,7 +41,7 @@ class Maker:
         for i in range(self.random.randrange(0, 3)):
             self.definitions[f"d{i}"] = None
         for name in self.definitions:
-            self.definitions[name] = self.object(2) if self.random.random() < 0.7 else self.schema(2)
+            self.definitions[name] = self.object(2)
         schema = self.object(3) if self.random.random() < 0.8 else self.schema(3)
         schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
         if self.definitions:
@@ -151,6 +151,7 @@ class Maker:
         branches = []
         for tag in self.random.sample(["cat", "dog", "bird"], 2):
             branch = self.object(depth - 1)
+            branch.pop("patternProperties", None)
             branch.setdefault("properties", {})["type"] = {"const": tag}
             branch["required"] = branch.get("required", []) + ["type"]
             branches.append(branch)

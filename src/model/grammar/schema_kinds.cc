@@ -25,26 +25,36 @@ constexpr double kBoundMax = 1e16;
 constexpr int64_t kMultiplesMax = 1000;
 /// A rule for every remainder.
 constexpr int64_t kRemaindersMax = 200;
+/// Behind the first; 1 + 14 digits are exact in a double.
+constexpr uint32_t kMultipleDigitsMax = 14;
 
-/// Digits that make a multiple of `divisor`, the first not 0.
+/// At most 15 digits that make a multiple of `divisor`, the first not 0: a rule for what remains of
+/// the digits so far and how many there may still be, since doubles tell no more apart.
 ExpressionId multiples(GrammarBuilder& builder, int64_t divisor) {
-  std::vector<RuleId> rules;
-  for (int64_t i = 0; i < divisor; ++i) rules.push_back(builder.new_rule("a multiple"));
-  const auto onward = [&](int64_t remainder, int first) {
-    std::vector<ExpressionId> choices;
-    for (int digit = first; digit <= 9; ++digit) {
-      const auto next = static_cast<size_t>((remainder * 10 + digit) % divisor);
-      const auto byte = static_cast<uint8_t>('0' + digit);
-      choices.push_back(builder.sequence({builder.bytes(byte, byte), builder.call(rules[next])}));
+  std::vector<RuleId> after;  // one digit fewer
+  std::vector<ExpressionId> choices;
+  for (uint32_t left = 0; left <= kMultipleDigitsMax; ++left) {
+    std::vector<RuleId> rules;
+    for (int64_t remainder = 0; remainder < divisor; ++remainder) {
+      choices.clear();
+      if (remainder == 0) choices.push_back(builder.nothing());
+      for (int digit = 0; digit <= 9 && left > 0; ++digit) {
+        const auto next = static_cast<size_t>((remainder * 10 + digit) % divisor);
+        const auto byte = static_cast<uint8_t>('0' + digit);
+        choices.push_back(builder.sequence({builder.bytes(byte, byte), builder.call(after[next])}));
+      }
+      rules.push_back(builder.new_rule("a multiple"));
+      builder.define(rules.back(), builder.choice(choices));
     }
-    return choices;
-  };
-  for (int64_t i = 0; i < divisor; ++i) {
-    auto choices = onward(i, 0);
-    if (i == 0) choices.push_back(builder.nothing());
-    builder.define(rules[static_cast<size_t>(i)], builder.choice(std::move(choices)));
+    after = std::move(rules);
   }
-  return builder.choice(onward(0, 1));
+  choices.clear();
+  for (int digit = 1; digit <= 9; ++digit) {
+    const auto byte = static_cast<uint8_t>('0' + digit);
+    choices.push_back(builder.sequence(
+        {builder.bytes(byte, byte), builder.call(after[static_cast<size_t>(digit % divisor)])}));
+  }
+  return builder.choice(std::move(choices));
 }
 
 }  // namespace
