@@ -62,7 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   files.put("/a.gguf", std::string_view(reinterpret_cast<const char*>(data), size));
   auto file = model::GgufModel::open(files, "/a.gguf");
   if (!file.ok()) return 0;
-  auto adapter = runtime::Adapter::open(*std::move(file), *base);
+  auto adapter = runtime::Adapter::open(std::move(file).value(), *base);
   if (!adapter.ok()) {
     CHECK(!adapter.error().message.empty());
     return 0;
