@@ -154,6 +154,33 @@ def answers(server):
     check(json.loads(raw[2])["choices"][0]["text"].startswith("Once"), f"completions: {raw}")
 
 
+def dialects(server):
+    """Ollama's and Anthropic's shapes say what OpenAI's says."""
+    messages = [{"role": "user", "content": "Hello"}]
+    text = answer_of(server.chat("Hello", temperature=0, max_tokens=12))
+    status, headers, body = server.ask("POST", "/api/chat", {
+        "model": "tiny.gguf:latest", "messages": messages, "options": {"temperature": 0, "num_predict": 12}})
+    lines = [json.loads(line) for line in body.splitlines()]
+    check(status == 200 and headers["Content-Type"] == "application/x-ndjson", f"Ollama: {status} {headers}")
+    check("".join(line["message"]["content"] for line in lines) == text, "Ollama says the same")
+    check([line["done"] for line in lines].count(True) == 1 and lines[-1]["done"], "Ollama: one end")
+    ask = {"model": "tiny.gguf", "messages": messages, "temperature": 0, "max_tokens": 12}
+    plain = json.loads(server.ask("POST", "/v1/messages", ask)[2])
+    check(plain["content"][-1]["text"] == text, "Anthropic says the same")
+    stream = server.ask("POST", "/v1/messages", {**ask, "stream": True})[2]
+    names = re.findall(r"^event: (\S+)$", stream, re.M)
+    check(names[0] == "message_start" and names[-2:] == ["message_delta", "message_stop"] and
+          names.count("content_block_start") == names.count("content_block_stop"), f"events: {names}")
+    tokens = json.loads(server.ask("POST", "/tokenize", {"model": "tiny.gguf", "content": "Hello"})[2])
+    again = server.ask("POST", "/detokenize", {"model": "tiny.gguf", **tokens})[2]
+    check(json.loads(again)["content"] == "Hello", "tokens and back")
+    both = server.ask("POST", "/tokenize", {"model": "tiny.gguf", "content": "a", "prompt": "b"})
+    check(both[0] == 400, "one text to tokenize")
+    for path, error in (("/api/chat", "error"), ("/v1/messages", "type")):
+        status, _, body = server.ask("POST", path, {"model": "tiny.gguf", "nonsense": 1})
+        check(status == 400 and error in json.loads(body) and "nonsense" in body, f"{path}: {body}")
+
+
 def refusals(server):
     def expect(status, param, **body):
         reply = server.chat("x", **body)
@@ -232,7 +259,7 @@ def full_queue():
 
 def main():
     with Server("--model", MODEL, "--parallel", 6) as server:
-        for part in (answers, refusals, mixes, leaving):
+        for part in (answers, dialects, refusals, mixes, leaving):
             part(server)
     full_queue()
     start_and_stop()
