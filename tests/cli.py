@@ -256,6 +256,28 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.send(206, body, Content_Range=span, ETag=f'"{tag}"')
 
 
+def quantising():
+    """quantize: the file in one step, the same with any threads, usable; refused where it would lose or overwrite."""
+    source = make(WORK / "full.gguf", "--type", "F16", "--tokenizer", "bytes-bpe", "--layers", "3")
+    small, again = WORK / "small.gguf", WORK / "again.gguf"
+    expect(0, "quantize", source, small, "q4_k_m")
+    out, _ = expect(0, "quantize", source, again, "Q4_K_M", "-t", "1", "--json")
+    check(small.read_bytes() == again.read_bytes(), "threads do not change the file")
+    report = json.loads(out)
+    check(report["bytes"] == small.stat().st_size and report["changed"] == 23, f"the report says what is there: {out}")
+    out, _ = expect(0, "run", small, "hello", "-n", "4", "--temperature", "0")
+    check(len(out) > 0, "a model that was made smaller answers")
+    _, err = expect(4, "quantize", source, small, "Q8_0")
+    check("there already" in err, "a file that is there is not overwritten")
+    _, err = expect(4, "quantize", small, WORK / "twice.gguf", "Q8_0")
+    check("--allow-requantize" in err, "bits are not lost twice unasked")
+    _, err = expect(2, "quantize", source, WORK / "no.gguf", "Q9_K")
+    check("Q4_K_M" in err, "an unknown type names those there are")
+    expect(3, "quantize", WORK / "nowhere.gguf", WORK / "no.gguf", "Q8_0")
+    expect(0, "quantize", small, WORK / "twice.gguf", "Q8_0", "--allow-requantize")
+    check(not list(WORK.glob("*.partial")) and not (WORK / "no.gguf").exists(), "nothing half-written is left")
+
+
 def addresses():
     """fit of an address: the same verdict as of the file, from its header alone; servers that misbehave are named."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
@@ -584,7 +606,7 @@ with tempfile.TemporaryDirectory() as folder:
     # The same file with the template's key renamed: a model without a template.
     PLAIN.write_bytes(PLAIN.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.chat_templatX"))
     BARE = make(WORK / "bare.gguf", *common)
-    for part in (usage, answers, forms, prompt_cache, addresses, doctor, completion, numbers, tokens, damage, stored, budgets, offline):
+    for part in (usage, answers, forms, prompt_cache, addresses, quantising, doctor, completion, numbers, tokens, damage, stored, budgets, offline):
         part()
 print(f"{len(FAILURES)} checks failed" if FAILURES else "all checks hold")
 sys.exit(1 if FAILURES else 0)

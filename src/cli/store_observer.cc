@@ -23,6 +23,8 @@ const char* phase_name(store::Phase phase) {
       return "unpacking";
     case store::Phase::kChecking:
       return "checking";
+    case store::Phase::kQuantising:
+      return "quantising";
     case store::Phase::kStoring:
       return "storing";
   }

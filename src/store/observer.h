@@ -10,11 +10,12 @@
 namespace freehold::store {
 
 enum class Phase {
-  kWaiting,    ///< another process is doing the same
-  kFetching,   ///< from a source
-  kUnpacking,  ///< out of a package, into the store
-  kChecking,   ///< hashing what is already here
-  kStoring     ///< making it visible
+  kWaiting,     ///< another process is doing the same
+  kFetching,    ///< from a source
+  kUnpacking,   ///< out of a package, into the store
+  kChecking,    ///< hashing what is already here
+  kQuantising,  ///< rewriting a file in a smaller format
+  kStoring      ///< making it visible
 };
 
 /// Where the work stands. Within one call of the store, bytes_done never falls and never passes

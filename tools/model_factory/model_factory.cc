@@ -86,14 +86,14 @@ std::vector<size_t> cut_into_shards(const ModelPlan& plan) {
 
 std::string shard_header(const ModelPlan& plan, uint32_t shard,
                          std::span<const FilledTensor> part) {
-  GgufHeader header;
+  model::GgufHeader header;
   if (shard == 0) add_keys(header, plan);
   if (plan.options.shards > 1) {
     header.add_u16("split.no", static_cast<uint16_t>(shard));
     header.add_u16("split.count", static_cast<uint16_t>(plan.options.shards));
     header.add_i32("split.tensors.count", static_cast<int32_t>(plan.tensors.size()));
   }
-  std::vector<PlannedTensor> tensors;
+  std::vector<model::PlannedTensor> tensors;
   for (const FilledTensor& filled : part) tensors.push_back(filled.tensor);
   return header.build(tensors);
 }
@@ -103,7 +103,7 @@ Status write_file(io::WritableFile& file, const ModelPlan& plan, uint32_t shard,
   const auto part = std::span(plan.tensors).subspan(first, end - first);
   const std::string header = shard_header(plan, shard, part);
   TRY(file.append(std::as_bytes(std::span(header))));
-  const std::byte padding[kAlignment] = {};
+  const std::byte padding[model::kGgufAlignment] = {};
   Buffer buffer;
   for (size_t i = first; i < end; ++i) {
     const FilledTensor& filled = plan.tensors[i];

@@ -319,7 +319,7 @@ void add_layer(TensorList& list, const FactoryOptions& options, const Architectu
   if (architecture.streams) add_stream_block(list, o, layer);
 }
 
-void add_rope_keys(GgufHeader& header, const FactoryOptions& o) {
+void add_rope_keys(model::GgufHeader& header, const FactoryOptions& o) {
   const std::string prefix = o.architecture + ".rope.";
   header.add_float(prefix + "freq_base", o.rope_base);
   const bool half = o.architecture == "glm4";
@@ -334,7 +334,7 @@ void add_rope_keys(GgufHeader& header, const FactoryOptions& o) {
 }
 
 // Factors and caps that some architectures apply, of the published models' sizes.
-void add_factor_keys(GgufHeader& header, const FactoryOptions& o) {
+void add_factor_keys(model::GgufHeader& header, const FactoryOptions& o) {
   const std::string prefix = o.architecture + ".";
   if (o.architecture == "gemma2") {
     header.add_float(prefix + "attn_logit_softcapping", 50.0f);
@@ -352,7 +352,7 @@ void add_factor_keys(GgufHeader& header, const FactoryOptions& o) {
   }
 }
 
-void add_by_layer_keys(GgufHeader& header, const FactoryOptions& o, bool narrow_local) {
+void add_by_layer_keys(model::GgufHeader& header, const FactoryOptions& o, bool narrow_local) {
   const std::string prefix = o.architecture + ".";
   std::vector<int32_t> is_local;
   std::vector<int32_t> ffn_widths;
@@ -378,7 +378,7 @@ void add_by_layer_keys(GgufHeader& header, const FactoryOptions& o, bool narrow_
   header.add_unsigned(prefix + "rope.dimension_count_swa", o.head_width / 2);
 }
 
-void add_tokenizer_keys(GgufHeader& header, const FactoryOptions& o) {
+void add_tokenizer_keys(model::GgufHeader& header, const FactoryOptions& o) {
   const Vocabulary vocabulary = make_vocabulary(o.tokenizer, o.vocabulary, o.seed);
   header.add_string("tokenizer.ggml.model", vocabulary.model);
   if (o.tokenizer == TokenizerKind::kNone) return;
@@ -441,7 +441,7 @@ Result<ModelPlan> make_plan(const FactoryOptions& options) {
   return plan;
 }
 
-void add_keys(GgufHeader& header, const ModelPlan& plan) {
+void add_keys(model::GgufHeader& header, const ModelPlan& plan) {
   const FactoryOptions& o = plan.options;
   const Architecture& architecture = *find_architecture(o.architecture);
   const auto key = [&](std::string_view part) {

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "model_factory/gguf_writer.h"
+#include "model/gguf/gguf_writer.h"
 #include "model_factory/model_factory.h"
 #include "model_factory/type_mix.h"
 
@@ -22,7 +22,7 @@ enum class Fill {
 };
 
 struct FilledTensor {
-  PlannedTensor tensor;
+  model::PlannedTensor tensor;
   Fill fill = Fill::kMatrix;
 };
 
@@ -36,7 +36,7 @@ struct ModelPlan {
 Result<ModelPlan> make_plan(const FactoryOptions& options);
 
 /// general.*, the architecture's and tokenizer.* keys.
-void add_keys(GgufHeader& header, const ModelPlan& plan);
+void add_keys(model::GgufHeader& header, const ModelPlan& plan);
 
 /// Llama 3's per-frequency divisors, head_width / 2 of them (rope_freqs.weight).
 std::vector<float> llama3_rope_factors(const FactoryOptions& options);

@@ -8,11 +8,13 @@
 #include <string_view>
 #include <vector>
 
+#include "model/gguf/gguf.h"
 #include "quant/format.h"
 
-namespace freehold::factory {
+namespace freehold::model {
 
-constexpr uint64_t kAlignment = 32;
+/// Of tensor data in the files written here.
+inline constexpr uint64_t kGgufAlignment = 32;
 
 /// One tensor as it will be: dims fastest first, 1 to 4 of them.
 struct PlannedTensor {
@@ -38,13 +40,16 @@ class GgufHeader {
   void add_floats(std::string_view key, const std::vector<float>& values);
   void add_integers(std::string_view key, const std::vector<int32_t>& values);
 
+  /// A key of another file with its type; kRefused for what no file needs (arrays of arrays).
+  Status copy(const Metadata& from, std::string_view key);
+
   /// Everything in front of the tensor data, padded.
   std::string build(std::span<const PlannedTensor> tensors) const;
 
  private:
-  void key(std::string_view name, uint32_t type);
+  void key(std::string_view name, ValueType type);
   std::string keys_;
   uint64_t key_count_ = 0;
 };
 
-}  // namespace freehold::factory
+}  // namespace freehold::model
