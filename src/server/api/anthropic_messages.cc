@@ -171,7 +171,8 @@ std::string MessageWriter::whole(std::span<const Completed> answers) {
 ApiResult<model::Prompt> read_prompt(const ServedModel& model, const base::JsonValue& body) {
   model::ChatInput input;
   if (const base::JsonValue* system = find_given(body, "system")) {
-    input.messages.push_back({"system", TRY(read_content(*system, "system")), {}});
+    std::string text = TRY(read_content(*system, "system"));
+    input.messages.push_back({"system", std::move(text), {}});
   }
   for (model::ChatMessage& message : TRY(read_messages(*body.find("messages")))) {
     if (message.role != "user" && message.role != "assistant") {

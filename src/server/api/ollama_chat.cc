@@ -143,8 +143,8 @@ ApiStatus generate(Call& call, const base::JsonValue& body) {
     return start_answer(call, std::move(asked), std::move(writer));
   }
   model::ChatInput input;
-  const std::string system(body.find_string("system").value_or(""));
-  if (!system.empty()) input.messages.push_back({"system", system, {}});
+  const std::string instruction(body.find_string("system").value_or(""));
+  if (!instruction.empty()) input.messages.push_back({"system", instruction, {}});
   input.messages.push_back({"user", prompt, {}});
   return start(call, std::move(asked), std::move(input), body, Shape::kGenerate);
 }
