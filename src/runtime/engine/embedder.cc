@@ -79,6 +79,7 @@ Result<std::unique_ptr<Embedder>> Embedder::create(Options options) {
                                               .cache_type = options.cache_type,
                                               .columns_max = options.columns_max,
                                               .logits_max = options.columns_max,
+                                              .context = p.context_trained,
                                               .output = PassOutput::kStates}));
   return embedder;
 }
