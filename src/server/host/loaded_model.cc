@@ -22,6 +22,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::create(Options options) {
                                    .isa = made.isa,
                                    .cache_type = made.cache_type,
                                    .cache_positions = made.positions,
+                                   .context = made.served->context,
                                    .columns_max = made.plan.columns_max,
                                    .requests_max = made.slots,
                                    .prompts_beside_decoding_max = kPromptsBesideDecoding,
