@@ -234,7 +234,7 @@ INSTANTIATE_TEST_SUITE_P(All, EncoderGolden, testing::ValuesIn(golden_names()),
 /// Texts of several lengths, some pairs among them.
 std::vector<std::vector<TokenId>> some_texts(uint32_t vocabulary) {
   std::vector<std::vector<TokenId>> texts;
-  for (const size_t count : {1, 7, 32, 33, 2, 260, 64, 5, 5, 300, 17}) {
+  for (const size_t count : {1u, 7u, 32u, 33u, 2u, 260u, 64u, 5u, 5u, 300u, 17u}) {
     texts.push_back(random_tokens(count, vocabulary, 1000 + texts.size()));
   }
   return texts;
