@@ -58,6 +58,7 @@ void check_pair(const runtime::AdapterPair& pair, const model::WeightSpec& spec)
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const std::unique_ptr<runtime::Model> base = make_base();
+  device::MemoryAccount account;  // outlives the adapter, whose memory it counts
   io::SimulatedFileSystem files;
   files.put("/a.gguf", std::string_view(reinterpret_cast<const char*>(data), size));
   auto file = model::GgufModel::open(files, "/a.gguf");
@@ -75,7 +76,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     ++pairs;
   }
   CHECK(pairs == (*adapter)->pairs());
-  device::MemoryAccount account;
   (void)(*adapter)->load(account, nullptr).ok();
   return 0;
 }
