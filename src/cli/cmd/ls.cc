@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/calendar.h"
 #include "base/text.h"
 #include "cli/model_listing.h"
 #include "cli/session.h"
@@ -28,19 +29,11 @@ std::string listing_json(const store::StoreListing& listing, const store::Foreig
   return out + '\n';
 }
 
-/// The time of a record as a day (proleptic Gregorian; Hinnant, "chrono-compatible date
-/// algorithms").
+/// The time of a record as a day.
 std::string day_of(int64_t seconds) {
   if (seconds <= 0) return "-";
-  const int64_t days = seconds / 86'400 + 719'468;
-  const int64_t era = days / 146'097;
-  const int64_t of_era = days - era * 146'097;
-  const int64_t year = (of_era - of_era / 1460 + of_era / 36'524 - of_era / 146'096) / 365;
-  const int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
-  const int64_t month = (5 * of_year + 2) / 153;
-  const int64_t day = of_year - (153 * month + 2) / 5 + 1;
-  return fmt::format("{:04}-{:02}-{:02}", year + era * 400 + (month >= 10 ? 1 : 0),
-                     month < 10 ? month + 3 : month - 9, day);
+  const base::Date date = base::date_of(seconds);
+  return fmt::format("{:04}-{:02}-{:02}", date.year, date.month, date.day);
 }
 
 std::string listing_text(const store::StoreListing& listing, const store::ForeignListing& foreign) {

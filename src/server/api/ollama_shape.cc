@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/calendar.h"
 #include "base/text.h"
 
 namespace freehold::server {
@@ -88,19 +89,11 @@ ApiStatus read_ollama_common(const base::JsonValue& body, Asked& asked) {
 }
 
 std::string time_text(int64_t wall_ns) {
-  // Days to a date: proleptic Gregorian; Hinnant, "chrono-compatible date algorithms".
   const int64_t seconds = wall_ns / kSecond_ns;
-  const int64_t days = seconds / 86'400 + 719'468;
-  const int64_t era = days / 146'097;
-  const int64_t of_era = days - era * 146'097;
-  const int64_t year = (of_era - of_era / 1460 + of_era / 36'524 - of_era / 146'096) / 365;
-  const int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
-  const int64_t month = (5 * of_year + 2) / 153;
-  const int64_t day = of_year - (153 * month + 2) / 5 + 1;
+  const base::Date date = base::date_of(seconds);
   const int64_t time = seconds % 86'400;
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z",
-                     year + era * 400 + (month >= 10 ? 1 : 0), month < 10 ? month + 3 : month - 9,
-                     day, time / 3600, time / 60 % 60, time % 60, wall_ns % kSecond_ns);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", date.year, date.month, date.day,
+                     time / 3600, time / 60 % 60, time % 60, wall_ns % kSecond_ns);
 }
 
 void write_ollama_end(base::JsonWriter& json, const JobReport& report) {
