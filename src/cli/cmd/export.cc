@@ -5,30 +5,11 @@
 #include "base/text.h"
 #include "cli/session.h"
 #include "cli/store_observer.h"
+#include "cli/whole_file.h"
 
 namespace freehold::cli {
 
 namespace {
-
-/// The bundle beside its place, and there in one step when it is whole.
-Status export_to_file(Context& context, const store::Store& store,
-                      std::span<const std::string> names, const std::string& path,
-                      store::Observer& observer) {
-  const std::string aside = path + ".partial";
-  const auto file = TRY(context.files.create(aside, io::WriteMode::kTruncate));
-  const auto write_all = [&]() -> Status {
-    TRY(store.export_bundle(
-        names, [&file](std::span<const std::byte> bytes) { return file->append(bytes); },
-        observer));
-    TRY(file->sync());
-    TRY(file->close());
-    TRY(context.files.rename(aside, path));
-    return context.files.sync_directory(io::parent_path(path));
-  };
-  Status written = write_all();
-  if (!written.ok()) (void)context.files.remove(aside).ok();
-  return written;
-}
 
 Status run(Context& context, const Arguments& arguments) {
   const std::span<const std::string> words = arguments.positional();
@@ -50,7 +31,10 @@ Status run(Context& context, const Arguments& arguments) {
         },
         observer);
   }
-  TRY(export_to_file(context, store, names, path, observer));
+  TRY(write_whole_file(context.files, path, [&](io::WritableFile& file) {
+    return store.export_bundle(
+        names, [&file](std::span<const std::byte> bytes) { return file.append(bytes); }, observer);
+  }));
   context.err.write(
       fmt::format("{} has {} model{}\n", path, names.size(), names.size() == 1 ? "" : "s"));
   return {};

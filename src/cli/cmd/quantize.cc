@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/session.h"
 #include "cli/store_observer.h"
+#include "cli/whole_file.h"
 #include "model/convert/quantise.h"
 
 namespace freehold::cli {
@@ -29,7 +30,6 @@ Result<const model::FileType*> file_type(const std::string& name) {
                "one of " + names};
 }
 
-/// The file beside its place, and there in one step when it is whole.
 Result<model::QuantiseReport> write_file(Context& context, const model::GgufModel& source,
                                          const model::FileType& type, const std::string& path,
                                          device::WorkerPool& pool, bool requantise) {
@@ -37,27 +37,20 @@ Result<model::QuantiseReport> write_file(Context& context, const model::GgufMode
     return Error{ErrorCode::kRefused, path + " is there already", "remove it or name another file"};
   }
   TerminalObserver observer(context);
-  const std::string aside = path + ".partial";
-  const auto file = TRY(context.files.create(aside, io::WriteMode::kTruncate));
-  const auto write_all = [&]() -> Result<model::QuantiseReport> {
-    const auto on_progress = [&](uint64_t done) -> Status {
-      if (observer.cancelled()) return Error{ErrorCode::kInterrupted, {}, {}};
-      observer.on_progress({.phase = store::Phase::kQuantising,
-                            .bytes_done = done,
-                            .bytes_total = source.tensor_bytes()});
-      return {};
-    };
-    const auto report = TRY(model::quantise(
-        source, type, *file, pool, {.requantise = requantise, .on_progress = on_progress}));
-    TRY(file->sync());
-    TRY(file->close());
-    TRY(context.files.rename(aside, path));
-    TRY(context.files.sync_directory(io::parent_path(path)));
-    return report;
+  const auto on_progress = [&](uint64_t done) -> Status {
+    if (observer.cancelled()) return Error{ErrorCode::kInterrupted, {}, {}};
+    observer.on_progress({.phase = store::Phase::kQuantising,
+                          .bytes_done = done,
+                          .bytes_total = source.tensor_bytes()});
+    return {};
   };
-  auto written = write_all();
-  if (!written.ok()) (void)context.files.remove(aside).ok();
-  return written;
+  model::QuantiseReport report;
+  TRY(write_whole_file(context.files, path, [&](io::WritableFile& file) -> Status {
+    report = TRY(model::quantise(source, type, file, pool,
+                                 {.requantise = requantise, .on_progress = on_progress}));
+    return {};
+  }));
+  return report;
 }
 
 Status run(Context& context, const Arguments& arguments) {
