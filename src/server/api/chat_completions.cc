@@ -161,17 +161,8 @@ std::string ChatWriter::finish(uint32_t choice, const Completed& answer) {
 }
 
 std::string ChatWriter::end(std::span<const Completed> answers) {
-  std::string all;
-  if (usage_) {
-    std::string text;
-    base::JsonWriter json(text);
-    begin(json, "chat.completion.chunk");
-    json.key("choices").begin_array().end_array();
-    write_usage(json, usage_of(answers));
-    json.end_object();
-    all = sse_event(text);
-  }
-  return all + "data: [DONE]\n\n";
+  return openai_end(usage_, answers,
+                    [this](base::JsonWriter& json) { begin(json, "chat.completion.chunk"); });
 }
 
 std::string ChatWriter::whole(std::span<const Completed> answers) {

@@ -105,17 +105,7 @@ std::string TextWriter::chunk(uint32_t choice, std::string_view text,
 }
 
 std::string TextWriter::end(std::span<const Completed> answers) {
-  std::string all;
-  if (usage_) {
-    std::string text;
-    base::JsonWriter json(text);
-    begin(json);
-    json.key("choices").begin_array().end_array();
-    write_usage(json, usage_of(answers));
-    json.end_object();
-    all = sse_event(text);
-  }
-  return all + "data: [DONE]\n\n";
+  return openai_end(usage_, answers, [this](base::JsonWriter& json) { begin(json); });
 }
 
 std::string TextWriter::whole(std::span<const Completed> answers) {

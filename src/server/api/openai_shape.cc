@@ -35,6 +35,21 @@ void write_usage(base::JsonWriter& json, const Usage& usage) {
   json.end_object();
 }
 
+std::string openai_end(bool usage, std::span<const Completed> answers,
+                       const std::function<void(base::JsonWriter&)>& begin) {
+  std::string all;
+  if (usage) {
+    std::string text;
+    base::JsonWriter json(text);
+    begin(json);
+    json.key("choices").begin_array().end_array();
+    write_usage(json, usage_of(answers));
+    json.end_object();
+    all = sse_event(text);
+  }
+  return all + "data: [DONE]\n\n";
+}
+
 ApiStatus read_openai_common(const base::JsonValue& body, Asked& asked) {
   TRY(read_sampling(body, asked));
   TRY(read_logit_bias(body, asked));
