@@ -478,9 +478,7 @@ model::Qkv Executor::project(model::Activation x, const model::QkvSpec& spec) {
     const std::array<Product, 2> products{Product{&query, place(out.query)},
                                           Product{&key, place(out.key)}};
     multiply_adapted(place(x), columns_, products);
-    each_column(columns_, key.rows, [&](size_t i, size_t) {
-      std::copy_n(column(place(out.key), i), key.rows, column(place(out.value), i));
-    });
+    copy_columns(place(out.key), place(out.value));
     return out;
   }
   const MatrixWeights& value = store.matrix(layer_, spec.value);
@@ -620,28 +618,30 @@ model::Activation Executor::gated(model::Activation gate, model::Activation up,
   return gate;
 }
 
-void Executor::add(model::Activation x, model::Activation y, float factor) {
-  const Place in = place(x);
-  const Place other = place(y);
-  each_column(columns_, in.width, [&](size_t i, size_t) {
-    ops_.elementwise({.kind = ops::ElementwiseKind::kAdd,
-                      .x = column(in, i),
-                      .y = column(other, i),
-                      .count = in.width,
-                      .out = column(in, i)});
+void Executor::change(ops::ElementwiseKind kind, const Place& x, float factor, const Place* y) {
+  each_column(columns_, x.width, [&](size_t i, size_t) {
+    ops_.elementwise({.kind = kind,
+                      .x = column(x, i),
+                      .y = y == nullptr ? nullptr : column(*y, i),
+                      .factor = factor,
+                      .count = x.width,
+                      .out = column(x, i)});
   });
+}
+
+void Executor::copy_columns(const Place& from, const Place& to) {
+  each_column(columns_, from.width,
+              [&](size_t i, size_t) { std::copy_n(column(from, i), from.width, column(to, i)); });
+}
+
+void Executor::add(model::Activation x, model::Activation y, float factor) {
+  const Place other = place(y);
+  change(ops::ElementwiseKind::kAdd, place(x), 0, &other);
   if (factor != 1.0f) scale(x, factor);
 }
 
 void Executor::scale(model::Activation x, float factor) {
-  const Place in = place(x);
-  each_column(columns_, in.width, [&](size_t i, size_t) {
-    ops_.elementwise({.kind = ops::ElementwiseKind::kScale,
-                      .x = column(in, i),
-                      .factor = factor,
-                      .count = in.width,
-                      .out = column(in, i)});
-  });
+  change(ops::ElementwiseKind::kScale, place(x), factor);
 }
 
 void Executor::scale_by(model::Activation x, model::WeightName factor) {
@@ -655,10 +655,7 @@ model::Activation Executor::copy(model::Activation x) {
 }
 
 void Executor::assign(model::Activation x, model::Activation y) {
-  const Place out = place(x);
-  const Place in = place(y);
-  each_column(columns_, in.width,
-              [&](size_t i, size_t) { std::copy_n(column(in, i), in.width, column(out, i)); });
+  copy_columns(place(y), place(x));
 }
 
 void Executor::multiply_by(model::Activation x, model::WeightName factors) {
@@ -674,14 +671,7 @@ void Executor::multiply_by(model::Activation x, model::WeightName factors) {
 }
 
 void Executor::soft_cap(model::Activation x, float cap) {
-  const Place in = place(x);
-  each_column(columns_, in.width, [&](size_t i, size_t) {
-    ops_.elementwise({.kind = ops::ElementwiseKind::kSoftCap,
-                      .x = column(in, i),
-                      .factor = cap,
-                      .count = in.width,
-                      .out = column(in, i)});
-  });
+  change(ops::ElementwiseKind::kSoftCap, place(x), cap);
 }
 
 void Executor::add_scaled(model::Activation x, model::Activation y, model::Activation factors,
@@ -740,12 +730,7 @@ model::Activation Executor::mlp(model::Activation x, const model::MlpSpec& spec)
   return linear(middle, spec.down, spec.down_bias);
 }
 
-void Executor::replace_residual(model::Activation x) {
-  const Place in = place(x);
-  each_column(columns_, in.width, [&](size_t i, size_t) {
-    std::copy_n(column(in, i), in.width, column(at_.residual, i));
-  });
-}
+void Executor::replace_residual(model::Activation x) { copy_columns(place(x), at_.residual); }
 
 void Executor::add_to_residual(model::Activation x, float scale) {
   const Place in = place(x);

@@ -15,6 +15,7 @@
 #include "device/worker_pool.h"
 #include "model/arch/architecture.h"
 #include "ops/attention/attention.h"
+#include "ops/elementwise/elementwise.h"
 #include "ops/op_table.h"
 #include "ops/rope/rope_table.h"
 #include "quant/activation.h"
@@ -211,6 +212,9 @@ class Executor final : public model::LayerContext {
   struct ProductJob;
   /// One task of a product, then `next` is asked for.
   void compute(const ProductJob& job, size_t task, std::span<const std::byte> next);
+  /// One elementwise operation on every column of x, in place; with y's column where it takes one.
+  void change(ops::ElementwiseKind kind, const Place& x, float factor, const Place* y = nullptr);
+  void copy_columns(const Place& from, const Place& to);
   /// act(x) in place.
   void activate(const Place& x, ops::GateActivation activation);
   /// relu(x - (mean + cut * deviation)) in place, each column by its own.
