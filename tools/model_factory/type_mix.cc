@@ -1,6 +1,7 @@
 #include "model_factory/type_mix.h"
 
 #include "base/check.h"
+#include "model/convert/file_type.h"
 
 namespace freehold::factory {
 
@@ -38,11 +39,6 @@ const quant::Format& named(std::string_view name) {
   return *format;
 }
 
-bool has_more_bits(uint32_t layer, uint32_t layers) {
-  const uint32_t eighth = layers / 8;
-  return layer < eighth || layer >= 7 * layers / 8 || (layer - eighth) % 3 == 2;
-}
-
 }  // namespace
 
 std::optional<TypeMix> find_mix(std::string_view name) {
@@ -70,7 +66,7 @@ const quant::Format& matrix_format(const TypeMix& mix, Role role, uint32_t layer
   std::string_view name = mix.base;
   if (role == Role::kOutput) name = mix.output;
   const bool wants_more = role == Role::kAttentionValue || role == Role::kFfnDown;
-  if (wants_more && (!mix.half_the_layers || has_more_bits(layer, layers))) name = mix.more;
+  if (wants_more && (!mix.half_the_layers || model::has_more_bits(layer, layers))) name = mix.more;
   if (width % named(name).block_values == 0) return named(name);
   for (const FallBack& fall_back : kFallBacks) {
     if (fall_back.format == name && width % 32 == 0) return named(fall_back.instead);

@@ -4,8 +4,6 @@
 // models add an input by token to every layer, and their last layers read the keys and values of
 // earlier ones.
 
-#include <cmath>
-
 #include "model/arch/per_layer_input.h"
 #include "model/arch/transformer.h"
 
@@ -59,14 +57,7 @@ void read_layers(HyperParameterReader& reader, HyperParameters& p) {
 Result<HyperParameters> read(const GgufModel& file) {
   using Limits = HyperParameterLimits;
   HyperParameterReader reader(file, kName);
-  HyperParameters p = read_common(reader, {.by_layer = true});
-  p.rope_pairing = ops::RopePairing::kHalves;
-  p.gate = ops::GateActivation::kGeluTanh;
-  p.head_norms = true;
-  p.value_norm = true;
-  p.attention_scale = 1;
-  p.embedding_scale = static_cast<float>(std::sqrt(static_cast<double>(p.width)));
-  p.logit_soft_cap = static_cast<float>(reader.number_or("final_logit_softcapping", 1e-3, 1e6, 0));
+  HyperParameters p = read_by_layer(reader);
   p.rope_factors = "rope_freqs.weight";
   p.layer_scale = reader.has_tensor("blk.0.layer_output_scale.weight");
   p.per_layer_width =

@@ -12,6 +12,18 @@ float root(double value) { return static_cast<float>(std::sqrt(value)); }
 
 }  // namespace
 
+HyperParameters read_by_layer(HyperParameterReader& reader) {
+  HyperParameters p = read_common(reader, {.by_layer = true});
+  p.rope_pairing = ops::RopePairing::kHalves;
+  p.gate = ops::GateActivation::kGeluTanh;
+  p.head_norms = true;
+  p.value_norm = true;
+  p.attention_scale = 1;
+  p.embedding_scale = root(p.width);
+  p.logit_soft_cap = static_cast<float>(reader.number_or("final_logit_softcapping", 1e-3, 1e6, 0));
+  return p;
+}
+
 void share_keys_and_values(HyperParameterReader& reader, HyperParameters& parameters) {
   auto& kinds = parameters.layer_kinds;
   const uint32_t shared =

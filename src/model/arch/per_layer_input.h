@@ -9,6 +9,9 @@
 
 namespace freehold::model {
 
+/// What Gemma 3n and 4 have alike: the numbers of all layers, before those that differ by layer.
+HyperParameters read_by_layer(HyperParameterReader& reader);
+
 /// Gives the last attention.shared_kv_layers layers the keys and values of the last layer before
 /// them that has a window as they have, or none as they have none.
 void share_keys_and_values(HyperParameterReader& reader, HyperParameters& parameters);

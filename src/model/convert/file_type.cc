@@ -90,12 +90,6 @@ Facts facts_of(const GgufModel& model, const FileType& type) {
   return facts;
 }
 
-/// About half of the layers: the first and last eighth and every third between.
-bool has_more_bits(uint64_t layer, uint64_t layers) {
-  const uint64_t eighth = layers / 8;
-  return layer < eighth || layer >= 7 * layers / 8 || (layer - eighth) % 3 == 2;
-}
-
 /// `index`: which of the matrices that make values it is.
 FormatId for_values(const Facts& facts, uint64_t index) {
   FormatId id = facts.type.base;

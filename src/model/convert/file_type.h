@@ -29,6 +29,13 @@ const FileType* find_file_type(std::string_view name);
 /// decide much.
 bool may_change(const TensorInfo& tensor);
 
+/// About half of the layers, to which the _M mixes give more bits: the first and the last eighth
+/// and every third between.
+constexpr bool has_more_bits(uint64_t layer, uint64_t layers) {
+  const uint64_t eighth = layers / 8;
+  return layer < eighth || layer >= 7 * layers / 8 || (layer - eighth) % 3 == 2;
+}
+
 /// For each tensor of `model`, in its order, the format it has in a file of `type`.
 std::vector<const quant::Format*> choose_formats(const GgufModel& model, const FileType& type);
 
