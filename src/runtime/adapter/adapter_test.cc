@@ -487,25 +487,14 @@ TEST(AdapterEngine, RequestsTogetherAnswerAsTheyWouldAlone) {
       {}, {{bench.first.get()}}, {{bench.second.get(), 0.5f}}};
   const auto answers = [&](size_t together) {
     auto engine = bench.engine(together);
-    std::map<size_t, std::vector<TokenId>> out;
-    std::map<RequestId, size_t> which;
-    size_t next = 0;
-    while (next < 6 || !engine->idle()) {
-      while (next < 6 && which.size() - out.size() < together) {
-        GenerateRequest request;
-        request.prompt = random_tokens(20, kVocabulary, next / 3);  // one prompt, three adapters
-        request.tokens_max = 12;
-        request.context = 256;
-        request.adapters = lists[next % 3];
-        const auto id = engine->submit(std::move(request));
-        if (!id.ok()) break;
-        which[*id] = next++;
-      }
-      for (const TokenEvent& event : MUST(engine->step())) {
-        out[which.at(event.request)].push_back(event.token);
-      }
-    }
-    return out;
+    return answers_of(*engine, 6, together, [&](size_t number) {
+      GenerateRequest request;
+      request.prompt = random_tokens(20, kVocabulary, number / 3);  // one prompt, three adapters
+      request.tokens_max = 12;
+      request.context = 256;
+      request.adapters = lists[number % 3];
+      return request;
+    });
   };
   const auto alone = answers(1);
   EXPECT_EQ(alone.size(), 6u);

@@ -211,25 +211,14 @@ TEST(Engine, RequestsTogetherAnswerAsTheyWouldAlone) {
                                        .cache_positions = 16 * 512,
                                        .columns_max = 24,
                                        .requests_max = together}));
-    std::map<size_t, std::vector<TokenId>> out;
-    std::map<RequestId, size_t> which;
-    size_t next = 0;
-    while (next < 12 || !engine->idle()) {
-      while (next < 12 && which.size() - out.size() < together) {
-        GenerateRequest request;
-        request.prompt = random_tokens(1 + next * 23 % 61, kVocabulary, next);
-        request.sampling.seed = next;
-        request.tokens_max = 20;
-        request.context = 256;
-        const auto id = engine->submit(std::move(request));
-        if (!id.ok()) break;
-        which[*id] = next++;
-      }
-      for (const TokenEvent& event : MUST(engine->step())) {
-        out[which.at(event.request)].push_back(event.token);
-      }
-    }
-    return out;
+    return answers_of(*engine, 12, together, [](size_t number) {
+      GenerateRequest request;
+      request.prompt = random_tokens(1 + number * 23 % 61, kVocabulary, number);
+      request.sampling.seed = number;
+      request.tokens_max = 20;
+      request.context = 256;
+      return request;
+    });
   };
   const auto alone = answers(1);
   EXPECT_EQ(alone.size(), 12u);

@@ -10,10 +10,13 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "base/random.h"
 #include "model_factory/model_factory.h"
+#include "runtime/engine/engine.h"
 #include "runtime/engine/evaluator.h"
 
 namespace freehold::runtime {
@@ -146,6 +149,27 @@ inline std::string evaluate_hash(TestModel& test, std::span<const TokenId> token
     return Status{};
   }));
   return hash.hex();
+}
+
+/// The answers to `count` requests by their number, as many `together` as the engine takes;
+/// `request(number)` makes one.
+template <class MakeRequest>
+std::map<size_t, std::vector<TokenId>> answers_of(Engine& engine, size_t count, size_t together,
+                                                  const MakeRequest& request) {
+  std::map<size_t, std::vector<TokenId>> out;
+  std::map<RequestId, size_t> which;
+  size_t next = 0;
+  while (next < count || !engine.idle()) {
+    while (next < count && which.size() - out.size() < together) {
+      const auto id = engine.submit(request(next));
+      if (!id.ok()) break;
+      which[*id] = next++;
+    }
+    for (const TokenEvent& event : MUST(engine.step())) {
+      out[which.at(event.request)].push_back(event.token);
+    }
+  }
+  return out;
 }
 
 }  // namespace freehold::runtime
