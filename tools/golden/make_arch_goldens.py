@@ -821,8 +821,13 @@ def make(name, variant, out, keep_hf):
     return entry
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def make_all(description, script, variants, make_one, summary):
+    """The command line of a golden maker: every variant (or --only some) into a folder, with a manifest.
+
+    make_one(name, variant, out, keep_hf) gives a golden's entry, summary(entry) what is printed of it. Exits with
+    the mutants that were not noticed.
+    """
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
     parser.add_argument("out")
     parser.add_argument("--only", action="append")
     parser.add_argument("--keep-hf", help="also save the models as transformers does, here")
@@ -834,18 +839,17 @@ def main():
     if args.only and os.path.exists(manifest_path):
         with open(manifest_path) as f:
             manifest = json.load(f)
-    manifest["made_by"] = {"script": "tools/golden/make_arch_goldens.py",
+    manifest["made_by"] = {"script": f"tools/golden/{script}",
                            "torch": torch.__version__, "transformers": transformers.__version__,
                            "numpy": np.__version__}
     manifest["tolerance"] = TOLERANCE
     failed = []
-    for name, variant in VARIANTS.items():
+    for name, variant in variants.items():
         if args.only and name not in args.only:
             continue
-        entry = make(name, variant, args.out, args.keep_hf)
+        entry = make_one(name, variant, args.out, args.keep_hf)
         manifest["goldens"][name] = entry
-        print(name, entry["gguf_bytes"], "f32 %.2g own %.2g" % (
-            entry["difference_transformers_f32"], entry["difference_own_float64"]))
+        print(name, entry["gguf_bytes"], summary(entry))
         for mutant, value in entry["mutants"].items():
             mark = "" if value > 10 * TOLERANCE else "  WEAK" if value > TOLERANCE else "  MISSED"
             print(f"    {mutant:32s} {value:.3g}{mark}")
@@ -856,6 +860,11 @@ def main():
         f.write("\n")
     if failed:
         sys.exit(f"not noticed: {failed}")
+
+
+def main():
+    make_all(__doc__, "make_arch_goldens.py", VARIANTS, make, lambda entry: "f32 %.2g own %.2g" % (
+        entry["difference_transformers_f32"], entry["difference_own_float64"]))
 
 
 if __name__ == "__main__":

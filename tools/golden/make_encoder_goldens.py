@@ -9,7 +9,6 @@ Run on demand, never by the tests: needs PyPI torch, transformers, gguf, numpy.
     make_encoder_goldens.py OUT_DIR [--only NAME] [--keep-hf DIR]
 """
 
-import argparse
 import importlib
 import json
 import os
@@ -324,40 +323,8 @@ def make(name, variant, out, keep_hf):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("out")
-    parser.add_argument("--only", action="append")
-    parser.add_argument("--keep-hf", help="also save the models as transformers does, here")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    os.makedirs(args.out, exist_ok=True)
-    manifest_path = os.path.join(args.out, "manifest.json")
-    manifest = {"goldens": {}}
-    if args.only and os.path.exists(manifest_path):
-        with open(manifest_path) as f:
-            manifest = json.load(f)
-    manifest["made_by"] = {"script": "tools/golden/make_encoder_goldens.py",
-                           "torch": torch.__version__, "transformers": transformers.__version__,
-                           "numpy": np.__version__}
-    manifest["tolerance"] = TOLERANCE
-    failed = []
-    for name, variant in VARIANTS.items():
-        if args.only and name not in args.only:
-            continue
-        entry = make(name, variant, args.out, args.keep_hf)
-        manifest["goldens"][name] = entry
-        print(name, entry["gguf_bytes"], "own %.2g scores %.2g" % (
-            entry["difference_own_float64"], entry.get("difference_own_scores", 0)))
-        for mutant, value in entry["mutants"].items():
-            mark = "" if value > 10 * TOLERANCE else "  WEAK" if value > TOLERANCE else "  MISSED"
-            print(f"    {mutant:32s} {value:.3g}{mark}")
-            if value <= TOLERANCE:
-                failed.append((name, mutant))
-    with open(manifest_path, "w") as f:
-        json.dump(manifest, f, indent=1, sort_keys=True)
-        f.write("\n")
-    if failed:
-        sys.exit(f"not noticed: {failed}")
+    arch_goldens.make_all(__doc__, "make_encoder_goldens.py", VARIANTS, make, lambda entry: "own %.2g scores %.2g" % (
+        entry["difference_own_float64"], entry.get("difference_own_scores", 0)))
 
 
 if __name__ == "__main__":
